@@ -1,5 +1,109 @@
-//! The board: tasks and everything that is recorded about them.
+//! The board: tasks and everything that is recorded about them. The only code that knows SQL.
+//!
+//! An operation is a method on [`Tx`]: it checks first and writes then, and nothing is kept unless the transaction is
+//! committed. Nothing is sent or spawned inside one.
 
+pub mod actor;
+pub mod announcement;
+pub mod attachment;
+pub mod attempt;
+pub mod block;
+pub mod claim;
+pub mod comment;
+pub mod create;
+pub(crate) mod db;
+pub mod delivery;
+pub mod error;
+pub mod event;
+pub mod finish;
+pub mod graph;
+pub mod history;
 pub mod id;
+pub mod inbox;
+pub mod moves;
+pub mod run;
+mod schema;
+mod shelf;
+mod statements;
+pub mod task;
+pub mod thread;
+pub mod view;
 
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub use actor::Actor;
+pub use db::{Tx, Wake};
+pub use error::{Error, Fault, Reason, Refusal};
 pub use id::{BoardSlug, ProfileName, TaskId};
+pub use schema::VERSION as SCHEMA_VERSION;
+pub use shelf::Boards;
+
+use db::Db;
+
+/// One queue of tasks with its own database file.
+#[derive(Clone)]
+pub struct Board {
+    slug: BoardSlug,
+    folder: PathBuf,
+    db: Db,
+}
+
+impl Board {
+    /// Opens the board in a folder, making or migrating its file where that is needed.
+    ///
+    /// # Errors
+    /// Refuses a damaged board, one that a newer program wrote, and a file that is no board.
+    pub async fn open(folder: &Path, slug: BoardSlug, wake: Arc<Wake>) -> Result<Self, Error> {
+        let file = folder.join(FILE);
+        schema::prepare(&file).await?;
+        let db = Db::open(&file, wake).await?;
+        Ok(Self { slug, folder: folder.to_owned(), db })
+    }
+
+    pub fn slug(&self) -> &BoardSlug {
+        &self.slug
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.join(FILE)
+    }
+
+    /// A snapshot to look at.
+    pub async fn read(&self) -> Result<Tx, Error> {
+        self.db.read().await
+    }
+
+    /// A transaction to change things in; others wait for it.
+    pub async fn write(&self) -> Result<Tx, Error> {
+        self.db.write().await
+    }
+
+    /// A number that changes when another process has written.
+    pub async fn data_version(&self) -> Result<i64, Error> {
+        self.db.data_version().await
+    }
+
+    /// Reads the whole file and refuses it if anything in it is wrong; a copy is set aside then.
+    pub async fn check(&self) -> Result<(), Error> {
+        let problems = self.db.quick_check().await?;
+        match problems.first() {
+            None => Ok(()),
+            Some(problem) => Err(schema::set_aside(&self.file(), problem)?),
+        }
+    }
+
+    /// Ends what is open and lets go of the file.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+/// The name of a board's file in its folder.
+pub(crate) const FILE: &str = "board.db";

@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// A task's id: `t_` and lower-case letters or digits. Capitals, as phones type them, are lowered.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct TaskId(String);
 
 impl TaskId {
@@ -50,7 +51,8 @@ impl fmt::Display for TaskId {
 }
 
 /// The name of a profile, as settings declare it. Lower-cased.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct ProfileName(String);
 
 impl ProfileName {
@@ -84,7 +86,8 @@ impl fmt::Display for ProfileName {
 }
 
 /// The short name of a board, also its folder's name. Lower-cased.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct BoardSlug(String);
 
 impl BoardSlug {

@@ -1,0 +1,231 @@
+//! What becomes of a task when an attempt at it ends by itself.
+
+use serde_json::json;
+
+use crate::{
+    board::{
+        actor::Actor,
+        announcement,
+        claim::End,
+        db::{Tx, sql},
+        error::Error,
+        event::Kind,
+        finish::HandOff,
+        id::ProfileName,
+        run::{Outcome, Run},
+        statements::*,
+        task::{Status, Task},
+    },
+    clock::Millis,
+};
+
+/// How a worker ended, as its shim recorded it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was a script and exited 0: its last lines are the summary.
+    ScriptDone {
+        summary: String,
+    },
+    /// It exited, or was killed by a signal, without having completed or blocked its task.
+    Failed {
+        error: String,
+    },
+    /// It exited 0 and said nothing: a breach of the contract.
+    Silent,
+    /// It exited with 75: its agent has reached a limit.
+    RateLimited {
+        tail: String,
+    },
+    TimedOut {
+        limit_seconds: i64,
+    },
+    /// It could not be started.
+    NotStarted {
+        error: String,
+    },
+    /// Nobody knows how it ended.
+    Lost {
+        error: String,
+    },
+}
+
+/// How often and how soon an attempt is repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Failed attempts allowed in all, where the task does not say.
+    pub failure_limit: i64,
+    /// Silent exits in a row allowed in all, where the task does not say.
+    pub violation_limit: i64,
+    /// The wait after the first failure; it doubles with each.
+    pub backoff_seconds: i64,
+    pub backoff_max_seconds: i64,
+    pub rate_limit_pause_seconds: i64,
+}
+
+impl Patience {
+    fn backoff(&self, failures: i64) -> i64 {
+        let doublings = u32::try_from(failures - 1).unwrap_or(0).min(30);
+        self.backoff_seconds.saturating_mul(1 << doublings).min(self.backoff_max_seconds)
+    }
+}
+
+impl Tx {
+    /// Closes a run that ended by itself, and sends its task on. Does nothing for a run that was closed before: a worker
+    /// that has completed or blocked its task may exit as it likes.
+    pub async fn attempt_ended(
+        &mut self,
+        run: i64,
+        ending: &Ending,
+        patience: &Patience,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let run = self.run(run).await?;
+        if run.ended_at.is_some() {
+            return Ok(());
+        }
+        let task = self.task(&run.task_id).await?;
+        let attempt = Attempt { task: &task, run: &run };
+        match ending {
+            Ending::ScriptDone { summary } => {
+                let hand_off = HandOff { summary: Some(summary.clone()), ..HandOff::default() };
+                self.complete(&Actor::Gateway, &task.id, &hand_off, now).await?;
+            }
+            Ending::RateLimited { tail } => {
+                let pause = patience.rate_limit_pause_seconds;
+                let end = End { error: Some(tail), ..End::new(Outcome::RateLimited, &Actor::Gateway) };
+                let closed = self.end_run(run.id, end, now).await?;
+                self.after_attempt(&task, Status::Ready, task.failures, Some(tail), Some(now + pause * 1000)).await?;
+                if let Some(profile) = &run.profile {
+                    sql!(self, PARK_PROFILE, profile, now + pause * 1000, "rate limited", now; execute);
+                }
+                let payload = json!({"exit_code": 75, "retry_in_seconds": pause});
+                self.record(Kind::RateLimited, &task, closed.as_ref(), payload, now).await?;
+            }
+            Ending::Silent => {
+                let used = 1 + self.silent_streak(&run).await?;
+                let limit = task.max_retries.unwrap_or(patience.violation_limit);
+                let error = "it exited 0 without `kanban complete` or `kanban block`";
+                let failure = Failure { outcome: Outcome::ProtocolViolation, kind: Kind::ProtocolViolation, error };
+                // Below its own limit a silent exit does not count as a failure: the agent merely forgot to report.
+                let spent = Spent { used, limit, counted: task.failures };
+                self.try_again_or_give_up(attempt, failure, spent, patience, now).await?;
+            }
+            Ending::Failed { error } => {
+                let failure = Failure { outcome: Outcome::Crashed, kind: Kind::Crashed, error };
+                self.fail(attempt, failure, patience, now).await?;
+            }
+            Ending::TimedOut { limit_seconds } => {
+                let error =
+                    format!("it took longer than its time limit of {}", announcement::span(limit_seconds * 1000));
+                let failure = Failure { outcome: Outcome::TimedOut, kind: Kind::TimedOut, error: &error };
+                self.fail(attempt, failure, patience, now).await?;
+            }
+            Ending::NotStarted { error } => {
+                let failure = Failure { outcome: Outcome::SpawnFailed, kind: Kind::SpawnFailed, error };
+                self.fail(attempt, failure, patience, now).await?;
+            }
+            Ending::Lost { error } => {
+                let failure = Failure { outcome: Outcome::Lost, kind: Kind::Lost, error };
+                self.fail(attempt, failure, patience, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fail(
+        &mut self,
+        attempt: Attempt<'_>,
+        failure: Failure<'_>,
+        patience: &Patience,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let failures = attempt.task.failures + 1;
+        let limit = attempt.task.max_retries.unwrap_or(patience.failure_limit);
+        self.try_again_or_give_up(attempt, failure, Spent { used: failures, limit, counted: failures }, patience, now)
+            .await
+    }
+
+    async fn try_again_or_give_up(
+        &mut self,
+        attempt: Attempt<'_>,
+        failure: Failure<'_>,
+        spent: Spent,
+        patience: &Patience,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let Attempt { task, run } = attempt;
+        let Failure { outcome, kind, error } = failure;
+        let end = End { error: Some(error), ..End::new(outcome, &Actor::Gateway) };
+        let closed = self.end_run(run.id, end, now).await?;
+        if spent.used >= spent.limit {
+            self.after_attempt(task, Status::Blocked, spent.counted, Some(error), None).await?;
+            let payload = json!({
+                "failures": spent.used, "effective_limit": spent.limit,
+                "limit_source": if task.max_retries.is_some() { "task" } else { "settings" },
+                "error": error, "trigger_outcome": outcome.as_str(),
+            });
+            self.record(Kind::GaveUp, task, closed.as_ref(), payload, now).await?;
+        } else {
+            let wait = patience.backoff(spent.used);
+            self.after_attempt(task, Status::Ready, spent.counted, Some(error), Some(now + wait * 1000)).await?;
+            let payload =
+                json!({"error": error, "failures": spent.used, "retry_in_seconds": wait, "pid": run.worker_pid});
+            self.record(kind, task, closed.as_ref(), payload, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn after_attempt(
+        &mut self,
+        task: &Task,
+        status: Status,
+        failures: i64,
+        error: Option<&str>,
+        not_before: Option<Millis>,
+    ) -> Result<(), Error> {
+        sql!(self, SET_AFTER_ATTEMPT, &task.id, status, failures, error, not_before; execute);
+        self.wakes_dispatcher();
+        Ok(())
+    }
+
+    /// How many of the latest closed runs ended silently; rate-limited ones in between do not count.
+    async fn silent_streak(&mut self, run: &Run) -> Result<i64, Error> {
+        let outcomes: Vec<(Option<Outcome>,)> = sql!(self, LAST_OUTCOMES, &run.task_id, 100_i64; fetch_all);
+        let streak = outcomes
+            .into_iter()
+            .filter_map(|(outcome,)| outcome)
+            .filter(|outcome| *outcome != Outcome::RateLimited)
+            .take_while(|outcome| *outcome == Outcome::ProtocolViolation)
+            .count();
+        Ok(i64::try_from(streak).unwrap_or(i64::MAX))
+    }
+
+    /// The profiles that rest until a time, with the reason.
+    pub async fn parked_profiles(&mut self, now: Millis) -> Result<Vec<(ProfileName, Millis, String)>, Error> {
+        Ok(sql!(self, PARKED_PROFILES, now; fetch_all))
+    }
+
+    pub async fn unpark_profile(&mut self, profile: &ProfileName) -> Result<bool, Error> {
+        self.wakes_dispatcher();
+        Ok(sql!(self, UNPARK_PROFILE, profile; execute) == 1)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    task: &'a Task,
+    run: &'a Run,
+}
+
+struct Failure<'a> {
+    outcome: Outcome,
+    kind: Kind,
+    error: &'a str,
+}
+
+struct Spent {
+    used: i64,
+    limit: i64,
+    /// What the task's counter of failures becomes.
+    counted: i64,
+}

@@ -1,0 +1,303 @@
+//! Holding a task back, and letting it go on.
+
+use serde_json::json;
+
+use crate::{
+    board::{
+        actor::Actor,
+        claim::{End, list},
+        db::{Tx, sql},
+        error::{Error, refuse},
+        event::Kind,
+        id::TaskId,
+        moves::Action,
+        run::Outcome,
+        statements::*,
+        task::{BlockKind, Status, Task},
+    },
+    clock::Millis,
+};
+
+/// As many blocks of one kind in a row are taken for a loop that a person must end.
+const LOOP: i64 = 2;
+
+/// Where a block has led.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    Blocked,
+    WaitsForParents,
+    /// The same block again: it waits in triage for a decision.
+    Loop,
+}
+
+impl Tx {
+    pub async fn block(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        kind: Option<BlockKind>,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<Held, Error> {
+        self.fence_own(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Block.allowed_in(task.status) {
+            refuse!(
+                WrongStatus,
+                "cannot block {id}: it is {}, and only a ready or running task can be blocked",
+                task.status
+            );
+        }
+        let waits = kind == Some(BlockKind::Dependency) && !self.open_parents(id).await?.is_empty();
+        // No kind twice is a repeat as well; waiting for parents is not, since their end is what it waits for.
+        let recurrences = match waits {
+            true => task.block_recurrences,
+            false if task.block_recurrences > 0 && task.block_kind == kind => task.block_recurrences + 1,
+            false => 1,
+        };
+        let (held, status) = match () {
+            () if waits => (Held::WaitsForParents, Status::Todo),
+            () if recurrences >= LOOP => (Held::Loop, Status::Triage),
+            () => (Held::Blocked, Status::Blocked),
+        };
+        let run = self.close(&task, actor, End { summary: reason, ..End::new(Outcome::Blocked, actor) }, now).await?;
+        if let Some(reason) = reason {
+            self.remark(&task, actor, "BLOCKED", reason, now).await?;
+        }
+        let stored_kind = if waits { task.block_kind } else { kind };
+        sql!(self, SET_BLOCKED, id, status, stored_kind, reason, recurrences; execute);
+        let kind_name = kind.map(BlockKind::as_str);
+        let (event, payload) = match held {
+            Held::Blocked => (Kind::Blocked, json!({"reason": reason, "kind": kind_name, "recurrences": recurrences})),
+            Held::WaitsForParents => (Kind::DependencyWait, json!({"reason": reason, "kind": kind_name})),
+            Held::Loop => (
+                Kind::BlockLoopDetected,
+                json!({"reason": reason, "kind": kind_name, "recurrences": recurrences, "limit": LOOP}),
+            ),
+        };
+        self.record(event, &task, run.as_ref(), payload, now).await?;
+        Ok(held)
+    }
+
+    /// Lets a blocked or scheduled task go on. Answers where it landed.
+    pub async fn unblock(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<Status, Error> {
+        self.fence(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Unblock.allowed_in(task.status) {
+            let hint = match task.status {
+                Status::Triage | Status::Todo => format!("; `kanban promote {id}` makes it ready"),
+                Status::Scheduled
+                | Status::Ready
+                | Status::Running
+                | Status::Blocked
+                | Status::Review
+                | Status::Done
+                | Status::Archived => String::new(),
+            };
+            refuse!(WrongStatus, "cannot unblock {id}: it is {}, not blocked or scheduled{hint}", task.status);
+        }
+        self.needs_person(actor, &task)?;
+        if let Some(reason) = reason {
+            self.remark(&task, actor, "UNBLOCK", reason, now).await?;
+        }
+        let status = self.release(&task, false).await?;
+        let payload = if status == Status::Ready {
+            json!({"by": actor.name()})
+        } else {
+            json!({"status": status, "by": actor.name()})
+        };
+        self.record(Kind::Unblocked, &task, None, payload, now).await?;
+        Ok(status)
+    }
+
+    /// Sets a task aside, until a time if one is given.
+    pub async fn schedule(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        at: Option<Millis>,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<(), Error> {
+        self.fence_own(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Schedule.allowed_in(task.status) {
+            refuse!(WrongStatus, "cannot schedule {id}: it is {}", task.status);
+        }
+        self.needs_person(actor, &task)?;
+        let run = self.close(&task, actor, End { summary: reason, ..End::new(Outcome::Scheduled, actor) }, now).await?;
+        if let Some(reason) = reason {
+            self.remark(&task, actor, "SCHEDULED", reason, now).await?;
+        }
+        sql!(self, SET_SCHEDULED, id, at; execute);
+        let payload = json!({"reason": reason, "at": at.map(|at| at.div_euclid(1000))});
+        self.record(Kind::Scheduled, &task, run.as_ref(), payload, now).await?;
+        self.wakes_dispatcher();
+        Ok(())
+    }
+
+    /// Releases the scheduled tasks whose time has come. Answers how many.
+    pub async fn release_due(&mut self, now: Millis) -> Result<usize, Error> {
+        let due: Vec<Task> = sql!(self, DUE, now; fetch_all);
+        for task in &due {
+            self.release(task, false).await?;
+            self.record(Kind::Unblocked, task, None, json!({"by": "schedule"}), now).await?;
+        }
+        Ok(due.len())
+    }
+
+    /// Makes a waiting task ready by hand; `force` lets it start in spite of open parents.
+    pub async fn promote(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        reason: Option<&str>,
+        force: bool,
+        now: Millis,
+    ) -> Result<(), Error> {
+        self.fence(actor, id).await?;
+        let task = self.task(id).await?;
+        self.may_promote(actor, &task, force).await?;
+        self.release(&task, force).await?;
+        let payload = json!({"actor": actor.name(), "reason": reason, "forced": force});
+        self.record(Kind::PromotedManual, &task, None, payload, now).await?;
+        Ok(())
+    }
+
+    /// Refuses where [`Tx::promote`] would.
+    pub async fn may_promote(&mut self, actor: &Actor, task: &Task, force: bool) -> Result<(), Error> {
+        let id = &task.id;
+        if !Action::Promote.allowed_in(task.status) {
+            refuse!(
+                WrongStatus,
+                "cannot promote {id}: task {id} is '{}'; promote only applies to 'triage', 'todo' or 'blocked'",
+                task.status
+            );
+        }
+        self.needs_person(actor, task)?;
+        let open = self.open_parents(id).await?;
+        if !force && !open.is_empty() {
+            refuse!(
+                OpenParents,
+                "cannot promote {id}: unsatisfied parent dependencies: {}; `kanban promote {id} --force` starts it all the same",
+                list(&open)
+            );
+        }
+        Ok(())
+    }
+
+    /// Tries again now: ends a back-off, or lets a task go on that had failed too often or was blocked.
+    pub async fn retry(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<Status, Error> {
+        self.fence(actor, id).await?;
+        let task = self.task(id).await?;
+        let waits = task.status == Status::Blocked || task.not_before.is_some_and(|at| at > now);
+        if !Action::Retry.allowed_in(task.status) || !waits {
+            let next = match task.status {
+                Status::Ready => "it is ready and will start when there is room",
+                Status::Running => "it is running",
+                Status::Done => "it is done; create a follow-up with `kanban create … --parent`",
+                Status::Triage | Status::Todo => "it waits; `kanban promote` makes it ready",
+                Status::Scheduled => "it is scheduled; `kanban unblock` starts it now",
+                Status::Blocked | Status::Review | Status::Archived => task.status.as_str(),
+            };
+            refuse!(WrongStatus, "cannot retry {id}: {next}");
+        }
+        self.needs_person(actor, &task)?;
+        if let Some(reason) = reason {
+            self.remark(&task, actor, "RETRY", reason, now).await?;
+        }
+        let status = self.release(&task, false).await?;
+        self.record(Kind::Retried, &task, None, json!({"reason": reason, "by": actor.name()}), now).await?;
+        Ok(status)
+    }
+
+    /// Gives a task to another profile, or to nobody.
+    pub async fn assign(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        assignee: Option<&crate::board::id::ProfileName>,
+        now: Millis,
+    ) -> Result<(), Error> {
+        self.fence(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Assign.allowed_in(task.status) {
+            let hint = match task.status {
+                Status::Running => format!("; `kanban reassign {id} PROFILE --reclaim` stops its worker first"),
+                Status::Archived
+                | Status::Triage
+                | Status::Todo
+                | Status::Scheduled
+                | Status::Ready
+                | Status::Blocked
+                | Status::Review
+                | Status::Done => String::new(),
+            };
+            refuse!(WrongStatus, "cannot assign {id}: it is {}{hint}", task.status);
+        }
+        sql!(self, SET_ASSIGNEE, id, assignee; execute);
+        let task = Task { assignee: assignee.cloned(), ..task };
+        self.record(Kind::Assigned, &task, None, json!({"assignee": assignee, "by": actor.name()}), now).await?;
+        self.wakes_dispatcher();
+        Ok(())
+    }
+
+    /// Takes a running task away from its worker, which is stopped.
+    pub async fn reclaim(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let task = self.task(id).await?;
+        if !Action::Reclaim.allowed_in(task.status) {
+            refuse!(WrongStatus, "cannot reclaim {id}: it is {}, not running", task.status);
+        }
+        let end = End { error: reason, ..End::new(Outcome::Reclaimed, actor) };
+        let run = self.close(&task, actor, end, now).await?;
+        sql!(self, SET_RECLAIMED, id; execute);
+        let payload = json!({"manual": actor.is_person(), "reason": reason, "prev_lock": run.as_ref().map(|run| run.holder.clone())});
+        self.record(Kind::Reclaimed, &task, run.as_ref(), payload, now).await?;
+        self.wakes_dispatcher();
+        Ok(())
+    }
+
+    /// Refuses a question's release by anybody but a person.
+    fn needs_person(&self, actor: &Actor, task: &Task) -> Result<(), Error> {
+        if task.needs_person() && !actor.is_person() {
+            refuse!(NeedsPerson, "{} waits for an answer by a person; only a person can release it", task.id);
+        }
+        Ok(())
+    }
+
+    /// Sends a task on: ready, or todo while it waits for parents.
+    async fn release(&mut self, task: &Task, waive_parents: bool) -> Result<Status, Error> {
+        let waits = !waive_parents && !task.parents_waived && !self.open_parents(&task.id).await?.is_empty();
+        let status = if waits { Status::Todo } else { Status::Ready };
+        sql!(self, SET_RELEASED, &task.id, status, i64::from(waive_parents); execute);
+        self.wakes_dispatcher();
+        Ok(status)
+    }
+
+    /// Keeps the words that go with a move as a comment, in the reference's form.
+    async fn remark(&mut self, task: &Task, actor: &Actor, what: &str, reason: &str, now: Millis) -> Result<(), Error> {
+        let body = format!("{what}: {reason}");
+        sql!(self, INSERT_COMMENT, &task.id, actor.name(), &body, now; execute);
+        self.record(Kind::Commented, task, None, json!({"author": actor.name(), "len": body.chars().count()}), now)
+            .await?;
+        Ok(())
+    }
+}

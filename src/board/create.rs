@@ -1,0 +1,199 @@
+//! Creating a task, once.
+
+use serde_json::json;
+
+use crate::{
+    board::{
+        actor::Actor,
+        db::{Tx, sql},
+        error::{Error, refuse},
+        event::Kind,
+        id::{ProfileName, TaskId},
+        statements::*,
+        task::{Status, Task, WorkspaceKind},
+    },
+    clock::Millis,
+};
+
+/// The most characters of a title, bytes of a body, and parents of a task.
+pub const TITLE_LIMIT: usize = 1_000;
+pub const BODY_LIMIT: usize = 256 * 1024;
+pub const PARENT_LIMIT: usize = 64;
+
+/// What a new task is to be.
+#[derive(Clone, Debug, Default)]
+pub struct NewTask {
+    pub title: String,
+    pub body: Option<String>,
+    pub assignee: Option<ProfileName>,
+    pub parents: Vec<TaskId>,
+    pub priority: i64,
+    pub tenant: Option<String>,
+    pub workspace: Option<(WorkspaceKind, Option<String>)>,
+    pub branch: Option<String>,
+    pub project: Option<String>,
+    pub skills: Vec<String>,
+    pub goal_max_turns: Option<i64>,
+    pub goal_mode: bool,
+    pub max_retries: Option<i64>,
+    pub max_runtime_seconds: Option<i64>,
+    pub idempotency_key: Option<String>,
+    pub session_id: Option<String>,
+    pub triage: bool,
+    pub blocked: bool,
+    /// Not before this time.
+    pub at: Option<Millis>,
+}
+
+/// What `create` did.
+#[derive(Clone, Debug)]
+pub struct Created {
+    pub task: Task,
+    /// The key was known: this is the task that it had made before.
+    pub existed: bool,
+}
+
+impl Tx {
+    /// Creates a task, or answers the live one with the same idempotency key.
+    pub async fn create(
+        &mut self,
+        actor: &Actor,
+        created_by: &str,
+        new: NewTask,
+        now: Millis,
+    ) -> Result<Created, Error> {
+        if let Actor::Worker { task, .. } = actor {
+            self.fence(actor, task).await?;
+        }
+        let key = new.idempotency_key.as_deref().map(str::trim).filter(|key| !key.is_empty());
+        if let Some(key) = key {
+            let known: Option<Task> = sql!(self, TASK_BY_KEY, key; fetch_optional);
+            if let Some(task) = known {
+                return Ok(Created { task, existed: true });
+            }
+        }
+        check(&new)?;
+        let mut parents = new.parents.clone();
+        parents.sort();
+        parents.dedup();
+        let mut open_parent = false;
+        let mut unknown = Vec::new();
+        for parent in &parents {
+            let found: Option<Task> = sql!(self, TASK, parent; fetch_optional);
+            match found {
+                Some(task) => open_parent |= !task.status.satisfies_children(),
+                None => unknown.push(parent.to_string()),
+            }
+        }
+        if !unknown.is_empty() {
+            refuse!(UnknownTask, "unknown parent task(s): {}", unknown.join(", "));
+        }
+        let status = match () {
+            () if new.blocked => Status::Blocked,
+            () if new.triage => Status::Triage,
+            () if new.at.is_some_and(|at| at > now) => Status::Scheduled,
+            () if open_parent => Status::Todo,
+            () => Status::Ready,
+        };
+        let (workspace_kind, workspace_path) = new.workspace.clone().unwrap_or((WorkspaceKind::Scratch, None));
+        let creator_run = match actor {
+            Actor::Worker { run, .. } => Some(*run),
+            Actor::Person { .. } | Actor::Gateway => None,
+        };
+        let title = new.title.trim();
+        let mut id = TaskId::random();
+        while self.exists(&id).await? {
+            id = TaskId::random();
+        }
+        let body = new.body.as_deref().filter(|body| !body.trim().is_empty());
+        let skills = serde_json::to_string(&new.skills)?;
+        // A task that is born blocked is a gate for people: nothing else may open it.
+        let gate = (status == Status::Blocked).then_some(("needs_input", "created blocked"));
+        sql!(self, INSERT_TASK, &id, title, body, new.assignee.as_ref(), status, new.priority, new.tenant.as_ref(),
+            workspace_kind, workspace_path.as_ref(), new.branch.as_ref(), new.project.as_ref(), skills.as_str(), new.goal_mode,
+            new.goal_max_turns, new.max_retries, new.max_runtime_seconds, key, new.session_id.as_ref(), created_by,
+            creator_run, now, gate.map(|gate| gate.0), gate.map(|gate| gate.1),
+            new.at.filter(|_| status == Status::Scheduled); execute);
+        for parent in &parents {
+            sql!(self, INSERT_LINK, parent, &id; execute);
+        }
+        let task = Task {
+            id,
+            title: title.to_owned(),
+            body: body.map(str::to_owned),
+            assignee: new.assignee,
+            status,
+            priority: new.priority,
+            tenant: new.tenant,
+            workspace_kind,
+            workspace_path,
+            branch_name: new.branch,
+            project_id: new.project,
+            skills,
+            goal_mode: new.goal_mode,
+            goal_max_turns: new.goal_max_turns,
+            max_retries: new.max_retries,
+            max_runtime_seconds: new.max_runtime_seconds,
+            idempotency_key: key.map(str::to_owned),
+            session_id: new.session_id,
+            workflow_template_id: None,
+            current_step_key: None,
+            created_by: created_by.to_owned(),
+            creator_run,
+            created_at: now,
+            started_at: None,
+            completed_at: None,
+            result: None,
+            current_run: None,
+            failures: 0,
+            last_error: None,
+            block_kind: gate.map(|_| crate::board::task::BlockKind::NeedsInput),
+            block_reason: gate.map(|gate| gate.1.to_owned()),
+            block_recurrences: 0,
+            parents_waived: false,
+            not_before: new.at.filter(|_| status == Status::Scheduled),
+        };
+        let payload = json!({
+            "assignee": task.assignee, "status": task.status, "parents": parents, "tenant": task.tenant,
+            "branch_name": task.branch_name,
+            "skills": if new.skills.is_empty() { None } else { Some(&new.skills) },
+            "goal_mode": if task.goal_mode { Some(true) } else { None },
+            "by": created_by,
+        });
+        self.record(Kind::Created, &task, None, payload, now).await?;
+        if let Actor::Worker { task: parent, .. } = actor {
+            sql!(self, INHERIT_WATCHES, parent, &task.id, now; execute);
+        }
+        self.wakes_dispatcher();
+        Ok(Created { task, existed: false })
+    }
+
+    async fn exists(&mut self, id: &TaskId) -> Result<bool, Error> {
+        let found: Option<Task> = sql!(self, TASK, id; fetch_optional);
+        Ok(found.is_some())
+    }
+}
+
+fn check(new: &NewTask) -> Result<(), Error> {
+    let title = new.title.trim();
+    if title.is_empty() {
+        refuse!(Invalid, "title is required, as in `kanban create fix the login page`");
+    }
+    let characters = title.chars().count();
+    if characters > TITLE_LIMIT {
+        refuse!(
+            TooMuch,
+            "a title may hold {TITLE_LIMIT} characters, this one has {characters}; put the rest into `--body`"
+        );
+    }
+    if let Some(body) = new.body.as_ref().filter(|body| body.len() > BODY_LIMIT) {
+        refuse!(TooMuch, "a body may hold {BODY_LIMIT} bytes, this one has {}; attach it as a file", body.len());
+    }
+    if new.parents.len() > PARENT_LIMIT {
+        refuse!(TooMuch, "a task may have {PARENT_LIMIT} parents, this one has {}", new.parents.len());
+    }
+    if title.contains('\0') || new.body.as_ref().is_some_and(|body| body.contains('\0')) {
+        refuse!(Invalid, "a title and a body may not contain NUL characters");
+    }
+    Ok(())
+}

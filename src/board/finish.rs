@@ -1,0 +1,204 @@
+//! How a task ends: complete, cancel, archive, delete; and correcting what was handed off.
+
+use serde_json::{Value, json};
+
+use crate::{
+    board::{
+        actor::Actor,
+        attachment::Attachment,
+        claim::End,
+        db::{Tx, sql},
+        error::{Error, refuse},
+        event::Kind,
+        id::TaskId,
+        moves::Action,
+        run::{Outcome, Run},
+        statements::*,
+        task::{Status, Task},
+    },
+    clock::Millis,
+};
+
+/// What is handed off with a completion.
+#[derive(Clone, Debug, Default)]
+pub struct HandOff {
+    pub result: Option<String>,
+    pub summary: Option<String>,
+    /// A JSON object.
+    pub metadata: Option<Value>,
+}
+
+impl HandOff {
+    fn summary(&self) -> Option<&str> {
+        self.summary.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    fn result(&self) -> Option<&str> {
+        self.result.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+}
+
+impl Tx {
+    pub async fn complete(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        hand_off: &HandOff,
+        now: Millis,
+    ) -> Result<Task, Error> {
+        self.fence_own(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Complete.allowed_in(task.status) {
+            let next = match task.status {
+                Status::Done | Status::Archived => format!("it is {} already", task.status),
+                Status::Triage | Status::Todo | Status::Scheduled => {
+                    format!("it is {}; `kanban promote {id}` makes it ready", task.status)
+                }
+                Status::Ready | Status::Running | Status::Blocked | Status::Review => task.status.to_string(),
+            };
+            refuse!(WrongStatus, "cannot complete {id}: {next}");
+        }
+        let summary = hand_off.summary().or(hand_off.result());
+        let metadata = hand_off.metadata.as_ref().map(Value::to_string);
+        let end = End { summary, metadata: metadata.as_deref(), ..End::new(Outcome::Completed, actor) };
+        let run = self.close(&task, actor, end, now).await?;
+        sql!(self, SET_DONE, id, hand_off.result(), now; execute);
+        let payload = json!({
+            "result_len": hand_off.result().map_or(0, |text| text.chars().count()),
+            "summary": summary.map(first_line),
+            "by": actor.name(),
+        });
+        let done = Task { status: Status::Done, ..task };
+        self.record(Kind::Completed, &done, run.as_ref(), payload, now).await?;
+        self.promote_children(id, now).await?;
+        self.task(id).await
+    }
+
+    /// Corrects the result of a task that is done.
+    pub async fn edit(&mut self, actor: &Actor, id: &TaskId, hand_off: &HandOff, now: Millis) -> Result<(), Error> {
+        self.fence(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Edit.allowed_in(task.status) {
+            refuse!(
+                WrongStatus,
+                "cannot edit {id}: it is {}, and only a done task has a result to correct",
+                task.status
+            );
+        }
+        let Some(result) = hand_off.result() else {
+            refuse!(Invalid, "a result is required, as in `kanban edit {id} --result \"12 rows\"`");
+        };
+        sql!(self, SET_RESULT, id, result; execute);
+        let summary = hand_off.summary().unwrap_or(result);
+        let metadata = hand_off.metadata.as_ref().map(Value::to_string);
+        let last: Option<Run> = sql!(self, LAST_COMPLETED_RUN, id; fetch_optional);
+        let run = match last {
+            Some(run) => {
+                sql!(self, SET_RUN_RESULT, run.id, summary, metadata; execute);
+                run
+            }
+            None => {
+                let end = End {
+                    summary: Some(summary),
+                    metadata: metadata.as_deref(),
+                    ..End::new(Outcome::Completed, actor)
+                };
+                self.closed_run(&task, actor, end, now).await?
+            }
+        };
+        let mut fields = vec!["result"];
+        fields.extend(hand_off.summary().map(|_| "summary"));
+        fields.extend(hand_off.metadata.as_ref().map(|_| "metadata"));
+        let payload = json!({"fields": fields, "result_len": result.chars().count(), "summary": first_line(summary)});
+        self.record(Kind::Edited, &task, Some(&run), payload, now).await?;
+        Ok(())
+    }
+
+    /// Ends a task for good without a result; its worker is stopped.
+    pub async fn cancel(&mut self, actor: &Actor, id: &TaskId, reason: Option<&str>, now: Millis) -> Result<(), Error> {
+        self.fence(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Cancel.allowed_in(task.status) {
+            refuse!(WrongStatus, "cannot cancel {id}: it is {} already", task.status);
+        }
+        let end = End { error: reason, ..End::new(Outcome::Cancelled, actor) };
+        self.archive_as(task, actor, end, Kind::Cancelled, json!({"reason": reason, "by": actor.name()}), now).await
+    }
+
+    pub async fn archive(&mut self, actor: &Actor, id: &TaskId, now: Millis) -> Result<(), Error> {
+        self.fence(actor, id).await?;
+        let task = self.task(id).await?;
+        if !Action::Archive.allowed_in(task.status) {
+            refuse!(WrongStatus, "cannot archive {id}: it is archived already; `kanban archive --rm {id}` deletes it");
+        }
+        let end = End::new(Outcome::Reclaimed, actor);
+        self.archive_as(task, actor, end, Kind::Archived, Value::Null, now).await
+    }
+
+    async fn archive_as(
+        &mut self,
+        task: Task,
+        actor: &Actor,
+        end: End<'_>,
+        kind: Kind,
+        payload: Value,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let run = match task.current_run {
+            Some(_) => self.close(&task, actor, end, now).await?,
+            None => None,
+        };
+        sql!(self, SET_ARCHIVED, &task.id; execute);
+        let archived = Task { status: Status::Archived, ..task };
+        self.record(kind, &archived, run.as_ref(), payload, now).await?;
+        self.promote_children(&archived.id, now).await?;
+        Ok(())
+    }
+
+    /// Deletes an archived task with all that belongs to it. Answers the attachments whose files are left over.
+    pub async fn delete(&mut self, id: &TaskId) -> Result<Vec<Attachment>, Error> {
+        let task = self.task(id).await?;
+        if !Action::Delete.allowed_in(task.status) {
+            refuse!(
+                WrongStatus,
+                "cannot delete {id}: it is {}; archive it first with `kanban archive {id}`",
+                task.status
+            );
+        }
+        let attachments = self.attachments(id).await?;
+        for statement in [
+            DELETE_LINKS_OF,
+            DELETE_COMMENTS_OF,
+            DELETE_EVENTS_OF,
+            DELETE_ATTACHMENTS_OF,
+            DELETE_WATCHES_OF,
+            DELETE_RUNS_OF,
+            DELETE_TASK,
+        ] {
+            sql!(self, statement, id; execute);
+        }
+        Ok(attachments)
+    }
+
+    /// Closes the open run of a task, or keeps the hand-off of one that nobody had claimed.
+    pub(crate) async fn close(
+        &mut self,
+        task: &Task,
+        actor: &Actor,
+        end: End<'_>,
+        now: Millis,
+    ) -> Result<Option<Run>, Error> {
+        match task.current_run {
+            Some(run) => self.end_run(run, end, now).await,
+            None if end.summary.is_some() || end.metadata.is_some() => {
+                Ok(Some(self.closed_run(task, actor, end, now).await?))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+/// The first line of a text, at most 400 characters.
+pub(crate) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(400).collect()
+}

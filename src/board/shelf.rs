@@ -1,0 +1,161 @@
+//! All boards of a home: a folder each, the default one always there.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::sync::Mutex;
+
+use crate::{
+    board::{
+        Board, FILE,
+        db::Wake,
+        error::{Error, Fault, refuse},
+        id::BoardSlug,
+    },
+    clock::Millis,
+};
+
+/// Opens boards when they are first asked for, and keeps them open.
+#[derive(Clone)]
+pub struct Boards {
+    home: PathBuf,
+    wake: Arc<Wake>,
+    open: Arc<Mutex<BTreeMap<BoardSlug, Board>>>,
+}
+
+impl Boards {
+    pub fn new(home: &Path, wake: Arc<Wake>) -> Self {
+        Self { home: home.to_owned(), wake, open: Arc::default() }
+    }
+
+    pub fn wake(&self) -> &Arc<Wake> {
+        &self.wake
+    }
+
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The board of this name.
+    ///
+    /// # Errors
+    /// Refuses a name that no board has; the default board is made when it is missing.
+    pub async fn get(&self, slug: &BoardSlug) -> Result<Board, Error> {
+        let mut open = self.open.lock().await;
+        if let Some(board) = open.get(slug) {
+            return Ok(board.clone());
+        }
+        if *slug != BoardSlug::default() && !self.folder(slug).join(FILE).exists() {
+            refuse!(UnknownBoard, "board '{slug}' does not exist; create it with `kanban boards create {slug}`");
+        }
+        let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
+        open.insert(slug.clone(), board.clone());
+        Ok(board)
+    }
+
+    /// Makes a board. Answers it, and whether it is new.
+    pub async fn create(&self, slug: &BoardSlug, now: Millis) -> Result<(Board, bool), Error> {
+        let is_new = !self.folder(slug).join(FILE).exists();
+        let mut open = self.open.lock().await;
+        if let Some(board) = open.get(slug) {
+            return Ok((board.clone(), false));
+        }
+        let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
+        if is_new {
+            let mut tx = board.write().await?;
+            tx.set_meta("created_at", Some(&now.to_string())).await?;
+            tx.commit().await?;
+        }
+        open.insert(slug.clone(), board.clone());
+        Ok((board, is_new))
+    }
+
+    /// The names of all boards, the default one first.
+    pub fn names(&self) -> Result<Vec<BoardSlug>, Error> {
+        let mut names = vec![BoardSlug::default()];
+        let entries = match fs::read_dir(self.home.join("boards")) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+            Err(error) => return Err(error.into()),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let slug = entry.file_name().to_str().and_then(|name| name.parse::<BoardSlug>().ok());
+            if let Some(slug) = slug.filter(|slug| *slug != BoardSlug::default() && entry.path().join(FILE).exists()) {
+                names.push(slug);
+            }
+        }
+        names[1..].sort();
+        Ok(names)
+    }
+
+    /// Takes a board off the shelf: set aside under `boards/_archived`, or deleted for good.
+    /// Answers where it went to.
+    pub async fn remove(&self, slug: &BoardSlug, delete: bool, now: Millis) -> Result<Option<PathBuf>, Error> {
+        if *slug == BoardSlug::default() {
+            refuse!(Invalid, "the 'default' board cannot be removed");
+        }
+        let board = self.get(slug).await?;
+        let mut tx = board.read().await?;
+        let open = tx.open_runs().await?;
+        drop(tx);
+        if let Some(run) = open.first() {
+            refuse!(
+                Busy,
+                "board '{slug}' has {} open run(s), first of {}; `kanban --board {slug} cancel {}` ends it",
+                open.len(),
+                run.task_id,
+                run.task_id
+            );
+        }
+        self.open.lock().await.remove(slug);
+        board.close().await;
+        if self.current()? == *slug {
+            self.set_current(&BoardSlug::default())?;
+        }
+        if delete {
+            fs::remove_dir_all(self.folder(slug))?;
+            return Ok(None);
+        }
+        let archive = self.home.join("boards").join("_archived");
+        fs::create_dir_all(&archive)?;
+        let target = archive.join(format!("{slug}-{}", now.div_euclid(1000)));
+        fs::rename(self.folder(slug), &target)?;
+        Ok(Some(target))
+    }
+
+    /// The board that the command line means when it names none.
+    pub fn current(&self) -> Result<BoardSlug, Error> {
+        match fs::read_to_string(self.home.join("current")) {
+            Ok(text) => {
+                let slug = text.trim().parse().unwrap_or_default();
+                Ok(if self.folder(&slug).join(FILE).exists() { slug } else { BoardSlug::default() })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BoardSlug::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Written beside and renamed, so that a crash leaves the old name or the new one.
+    pub fn set_current(&self, slug: &BoardSlug) -> Result<(), Error> {
+        let draft = self.home.join(format!("current.{}", crate::random::hex::<4>()));
+        fs::write(&draft, format!("{slug}\n"))?;
+        fs::rename(&draft, self.home.join("current")).map_err(Fault::from)?;
+        Ok(())
+    }
+
+    /// Lets go of every file.
+    pub async fn close(&self) {
+        for (_, board) in std::mem::take(&mut *self.open.lock().await) {
+            board.close().await;
+        }
+    }
+
+    fn folder(&self, slug: &BoardSlug) -> PathBuf {
+        self.home.join("boards").join(slug.as_str())
+    }
+}

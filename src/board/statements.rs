@@ -1,0 +1,222 @@
+//! Every SQL statement of the board, once, in the words that SQLite and PostgreSQL share.
+//!
+//! Columns are always named: after another process adds a column, a cached `SELECT *` breaks the connection.
+
+macro_rules! task {
+    () => {
+        "id, title, body, assignee, status, priority, tenant, workspace_kind, workspace_path, branch_name, project_id, \
+         skills, goal_mode, goal_max_turns, max_retries, max_runtime_seconds, idempotency_key, session_id, \
+         workflow_template_id, current_step_key, created_by, creator_run, created_at, started_at, completed_at, result, \
+         current_run, failures, last_error, block_kind, block_reason, block_recurrences, parents_waived, not_before"
+    };
+}
+
+macro_rules! run {
+    () => {
+        "id, task_id, attempt, profile, step_key, token_hash, holder, claim_expires, workspace, worker_pid, \
+         worker_start_time, boot_id, max_runtime_seconds, last_heartbeat_at, heartbeat_note, started_at, ended_at, \
+         outcome, ended_by, summary, metadata, error"
+    };
+}
+
+macro_rules! event {
+    () => {
+        "id, task_id, run_id, kind, payload, created_at"
+    };
+}
+
+/// The filters of `list`, shared by its orders. `$1` status, `$2` whether archived tasks are shown.
+macro_rules! listed {
+    () => {
+        "(CAST($3 AS TEXT) IS NULL OR assignee = $3) AND (CAST($4 AS TEXT) IS NULL OR tenant = $4) \
+         AND (CAST($5 AS TEXT) IS NULL OR session_id = $5) AND (CAST($6 AS TEXT) IS NULL OR workflow_template_id = $6) \
+         AND (CAST($7 AS TEXT) IS NULL OR current_step_key = $7)"
+    };
+}
+
+/// One order of `list`: a keyset page that begins behind task `$8`, of at most `$9` rows.
+macro_rules! list_by {
+    ($($key:literal),+) => {
+        concat!(
+            "SELECT ", task!(), " FROM tasks WHERE (CAST($1 AS TEXT) IS NULL OR status = $1) \
+             AND (status <> 'archived' OR CAST($2 AS BIGINT) = 1) AND ", listed!(),
+            " AND (CAST($8 AS TEXT) IS NULL OR (", list_by!(@keys $($key),+), ") > (SELECT ", list_by!(@keys $($key),+),
+            " FROM tasks WHERE id = $8)) ORDER BY ", list_by!(@keys $($key),+), " LIMIT $9"
+        )
+    };
+    (@keys $first:literal $(, $key:literal)*) => { concat!($first $(, ", ", $key)*) };
+}
+
+/// Declares statements, and `ALL` of them for the test that prepares each.
+macro_rules! statements {
+    ($($name:ident = $($part:expr),* ;)*) => {
+        $(pub(crate) const $name: &str = concat!($($part),*);)*
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+statements! {
+    // Tasks
+    TASK = "SELECT ", task!(), " FROM tasks WHERE id = $1";
+    TASK_BY_KEY = "SELECT ", task!(), " FROM tasks WHERE idempotency_key = $1 AND status <> 'archived'";
+    INSERT_TASK = "INSERT INTO tasks (id, title, body, assignee, status, priority, tenant, workspace_kind, workspace_path, \
+        branch_name, project_id, skills, goal_mode, goal_max_turns, max_retries, max_runtime_seconds, idempotency_key, \
+        session_id, created_by, creator_run, created_at, block_kind, block_reason, not_before) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
+    PAGE_OF_BOARD = "SELECT ", task!(), " FROM tasks WHERE status <> 'archived' ORDER BY priority DESC, created_at, id LIMIT $1";
+    PAGE_OF_STATUS = "SELECT ", task!(), " FROM tasks WHERE status = $1 ORDER BY priority DESC, created_at, id LIMIT $2";
+    LIST_BY_PRIORITY = list_by!("-priority", "created_at", "id");
+    LIST_BY_PRIORITY_DESC = list_by!("priority", "created_at", "id");
+    LIST_BY_CREATED = list_by!("created_at", "id");
+    LIST_BY_CREATED_DESC = list_by!("-created_at", "id");
+    LIST_BY_STATUS = list_by!("status", "-priority", "created_at", "id");
+    LIST_BY_ASSIGNEE = list_by!("coalesce(assignee, '')", "-priority", "created_at", "id");
+    LIST_BY_TITLE = list_by!("title", "id");
+    LIST_BY_UPDATED = list_by!("-coalesce(started_at, 0)", "created_at", "id");
+    SET_STATUS = "UPDATE tasks SET status = $2 WHERE id = $1";
+    SET_ASSIGNEE = "UPDATE tasks SET assignee = $2, failures = CASE WHEN assignee IS NOT DISTINCT FROM $2 THEN failures ELSE 0 END, \
+        not_before = CASE WHEN status = 'ready' AND assignee IS DISTINCT FROM $2 THEN NULL ELSE not_before END WHERE id = $1";
+    SET_DONE = "UPDATE tasks SET status = 'done', result = coalesce($2, result), completed_at = $3, current_run = NULL, \
+        failures = 0, last_error = NULL, block_kind = NULL, block_reason = NULL, block_recurrences = 0, not_before = NULL WHERE id = $1";
+    SET_RESULT = "UPDATE tasks SET result = $2 WHERE id = $1";
+    SET_BLOCKED = "UPDATE tasks SET status = $2, current_run = NULL, block_kind = $3, block_reason = $4, \
+        block_recurrences = $5, not_before = NULL WHERE id = $1";
+    SET_RELEASED = "UPDATE tasks SET status = $2, failures = 0, last_error = NULL, not_before = NULL, \
+        parents_waived = CASE WHEN CAST($3 AS BIGINT) = 1 THEN 1 ELSE parents_waived END WHERE id = $1";
+    SET_SCHEDULED = "UPDATE tasks SET status = 'scheduled', current_run = NULL, not_before = $2 WHERE id = $1";
+    SET_RECLAIMED = "UPDATE tasks SET status = 'ready', current_run = NULL, failures = 0, last_error = NULL, \
+        not_before = NULL WHERE id = $1";
+    SET_AFTER_ATTEMPT = "UPDATE tasks SET status = $2, current_run = NULL, failures = $3, last_error = $4, not_before = $5, \
+        block_reason = CASE WHEN $2 = 'blocked' THEN $4 ELSE block_reason END WHERE id = $1";
+    SET_ARCHIVED = "UPDATE tasks SET status = 'archived', current_run = NULL, not_before = NULL WHERE id = $1";
+    SET_WORKSPACE = "UPDATE tasks SET workspace_path = $2, branch_name = coalesce($3, branch_name) WHERE id = $1";
+    DELETE_TASK = "DELETE FROM tasks WHERE id = $1";
+    COUNTS = "SELECT status, assignee, CAST(count(*) AS BIGINT) FROM tasks WHERE status <> 'archived' GROUP BY status, assignee \
+        ORDER BY status, assignee";
+    OLDEST_READY = "SELECT CAST(min(created_at) AS BIGINT) FROM tasks WHERE status = 'ready'";
+    CREATED_BY_RUNS_OF = "SELECT id FROM tasks WHERE id = $1 AND creator_run IN (SELECT id FROM runs WHERE task_id = $2)";
+    DUE = "SELECT ", task!(), " FROM tasks WHERE not_before IS NOT NULL AND not_before <= $1 AND status = 'scheduled' ORDER BY not_before, id";
+    NEXT_DUE = "SELECT CAST(min(not_before) AS BIGINT) FROM tasks WHERE not_before > $1";
+    SUGGEST_TASKS = "SELECT ", task!(), " FROM tasks WHERE status <> 'archived' AND (id LIKE $1 OR lower(title) LIKE $2) \
+        ORDER BY CASE WHEN status = 'done' THEN 1 ELSE 0 END, created_at DESC LIMIT 25";
+    TENANTS = "SELECT DISTINCT tenant FROM tasks WHERE tenant IS NOT NULL ORDER BY tenant LIMIT 100";
+
+    // Starting
+    TO_START = "SELECT ", task!(), " FROM tasks WHERE status = 'ready' AND assignee = $1 \
+        AND (not_before IS NULL OR not_before <= $2) ORDER BY priority DESC, created_at, id LIMIT $3 OFFSET $4";
+    READY_ASSIGNEES = "SELECT DISTINCT assignee FROM tasks WHERE status = 'ready' AND assignee IS NOT NULL";
+    READY_UNASSIGNED = "SELECT ", task!(), " FROM tasks WHERE status = 'ready' AND assignee IS NULL ORDER BY priority DESC, created_at, id LIMIT $1";
+    SET_RUNNING = "UPDATE tasks SET status = 'running', current_run = $2, started_at = coalesce(started_at, $3), \
+        not_before = NULL WHERE id = $1 AND status = 'ready' AND current_run IS NULL";
+    INSERT_RUN = "INSERT INTO runs (task_id, attempt, profile, step_key, token_hash, holder, claim_expires, max_runtime_seconds, started_at) \
+        SELECT $1, 1 + coalesce(max(attempt), 0), $2, $3, $4, $5, $6, $7, $8 FROM runs WHERE task_id = $1 RETURNING ", run!();
+    INSERT_CLOSED_RUN = "INSERT INTO runs (task_id, attempt, profile, token_hash, holder, started_at, ended_at, outcome, ended_by, summary, metadata) \
+        SELECT $1, 1 + coalesce(max(attempt), 0), $2, '', $3, $4, $4, $5, $6, $7, $8 FROM runs WHERE task_id = $1 RETURNING ", run!();
+
+    // Runs
+    RUN = "SELECT ", run!(), " FROM runs WHERE id = $1";
+    RUNS_OF = "SELECT ", run!(), " FROM runs WHERE task_id = $1 ORDER BY id";
+    OPEN_RUNS = "SELECT ", run!(), " FROM runs WHERE ended_at IS NULL ORDER BY id";
+    LAST_OUTCOMES = "SELECT outcome FROM runs WHERE task_id = $1 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT $2";
+    LATEST_SUMMARY = "SELECT summary FROM runs WHERE task_id = $1 AND summary IS NOT NULL ORDER BY id DESC LIMIT 1";
+    END_RUN = "UPDATE runs SET ended_at = $2, outcome = $3, ended_by = $4, summary = coalesce($5, summary), \
+        metadata = coalesce($6, metadata), error = coalesce($7, error), claim_expires = NULL WHERE id = $1 AND ended_at IS NULL RETURNING ", run!();
+    RUN_STARTED = "UPDATE runs SET worker_pid = $2, worker_start_time = $3, boot_id = $4 WHERE id = $1 AND ended_at IS NULL";
+    RUN_WORKSPACE = "UPDATE runs SET workspace = $2 WHERE id = $1";
+    HEARTBEAT = "UPDATE runs SET last_heartbeat_at = $2, heartbeat_note = coalesce($3, heartbeat_note), \
+        claim_expires = CASE WHEN claim_expires IS NULL THEN NULL ELSE $4 END WHERE id = $1 AND ended_at IS NULL";
+    EXPIRED_CLAIMS = "SELECT ", run!(), " FROM runs WHERE ended_at IS NULL AND claim_expires IS NOT NULL AND claim_expires <= $1";
+    NEXT_EXPIRY = "SELECT CAST(min(claim_expires) AS BIGINT) FROM runs WHERE ended_at IS NULL";
+    LAST_COMPLETED_RUN = "SELECT ", run!(), " FROM runs WHERE task_id = $1 AND outcome = 'completed' ORDER BY id DESC LIMIT 1";
+    SET_RUN_RESULT = "UPDATE runs SET summary = coalesce($2, summary), metadata = coalesce($3, metadata) WHERE id = $1";
+    RECENT_BY_PROFILE = "SELECT ", run!(), " FROM runs WHERE profile = $1 AND outcome = 'completed' AND task_id <> $2 \
+        AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = runs.task_id AND tasks.tenant IS NOT DISTINCT FROM $3) ORDER BY id DESC LIMIT 5";
+
+    // Graph
+    INSERT_LINK = "INSERT INTO links (parent_id, child_id) VALUES ($1, $2) ON CONFLICT (parent_id, child_id) DO NOTHING";
+    DELETE_LINK = "DELETE FROM links WHERE parent_id = $1 AND child_id = $2";
+    PARENTS = "SELECT parent_id FROM links WHERE child_id = $1 ORDER BY parent_id";
+    CHILDREN = "SELECT child_id FROM links WHERE parent_id = $1 ORDER BY child_id";
+    OPEN_PARENTS = "SELECT id FROM tasks WHERE id IN (SELECT parent_id FROM links WHERE child_id = $1) \
+        AND status NOT IN ('done', 'archived') ORDER BY id";
+    REACHES = "WITH RECURSIVE below (id) AS (SELECT child_id FROM links WHERE parent_id = $1 \
+        UNION SELECT links.child_id FROM links JOIN below ON links.parent_id = below.id) SELECT id FROM below WHERE id = $2";
+    PROMOTE_CHILDREN = "UPDATE tasks SET status = 'ready' WHERE status = 'todo' \
+        AND id IN (SELECT child_id FROM links WHERE parent_id = $1) AND NOT EXISTS ( \
+            SELECT 1 FROM links JOIN tasks parent ON parent.id = links.parent_id \
+            WHERE links.child_id = tasks.id AND parent.status NOT IN ('done', 'archived')) RETURNING id";
+
+    // Comments, events, attachments
+    INSERT_COMMENT = "INSERT INTO comments (task_id, author, body, created_at) VALUES ($1, $2, $3, $4)";
+    COMMENTS = "SELECT id, task_id, author, body, created_at FROM comments WHERE task_id = $1 ORDER BY id";
+    INSERT_EVENT = "INSERT INTO events (task_id, run_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ", event!();
+    EVENTS_OF = "SELECT ", event!(), " FROM events WHERE task_id = $1 ORDER BY id";
+    EVENTS_OF_SINCE = "SELECT ", event!(), " FROM events WHERE task_id = $1 AND id > $2 ORDER BY id LIMIT 200";
+    LAST_EVENTS_OF = "SELECT ", event!(), " FROM events WHERE task_id = $1 ORDER BY id DESC LIMIT $2";
+    EVENTS_SINCE = "SELECT ", event!(), " FROM events WHERE id > $1 ORDER BY id LIMIT 200";
+    LAST_EVENT = "SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events";
+    DELETE_OLD_EVENTS = "DELETE FROM events WHERE created_at < $1 AND task_id IN (SELECT id FROM tasks WHERE status IN ('done', 'archived'))";
+    INSERT_ATTACHMENT = "INSERT INTO attachments (task_id, filename, stored_path, content_type, size, uploaded_by, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at";
+    ATTACHMENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at FROM attachments WHERE task_id = $1 ORDER BY id";
+    ATTACHMENT = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at FROM attachments WHERE id = $1";
+    DELETE_ATTACHMENT = "DELETE FROM attachments WHERE id = $1";
+    DELETE_LINKS_OF = "DELETE FROM links WHERE parent_id = $1 OR child_id = $1";
+    DELETE_COMMENTS_OF = "DELETE FROM comments WHERE task_id = $1";
+    DELETE_EVENTS_OF = "DELETE FROM events WHERE task_id = $1";
+    DELETE_RUNS_OF = "DELETE FROM runs WHERE task_id = $1";
+    DELETE_ATTACHMENTS_OF = "DELETE FROM attachments WHERE task_id = $1";
+    DELETE_WATCHES_OF = "DELETE FROM watches WHERE task_id = $1";
+
+    // Threads and watches
+    THREAD_ID = "INSERT INTO threads (platform, space, channel, thread, created_at) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET created_at = threads.created_at RETURNING id";
+    FIND_THREAD = "SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4";
+    PARK_THREAD = "UPDATE threads SET parked_at = $2, parked_reason = $3 WHERE id = $1";
+    REVIVE_THREAD = "UPDATE threads SET parked_at = NULL, parked_reason = NULL WHERE id = $1 AND parked_at IS NOT NULL";
+    INSERT_WATCH = "INSERT INTO watches (thread_id, task_id, assignee, tenant, kinds, user_id, since_event, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events), $7) \
+        ON CONFLICT DO NOTHING";
+    SET_WATCH_KINDS = "UPDATE watches SET kinds = $5 WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '') \
+        AND coalesce(assignee, '') = coalesce($3, '') AND coalesce(tenant, '') = coalesce($4, '')";
+    DELETE_WATCH = "DELETE FROM watches WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '')";
+    WATCHES_FOR = "SELECT watches.thread_id, platform, space, channel, thread, kinds FROM watches JOIN threads ON threads.id = watches.thread_id \
+        WHERE watches.task_id = $1 AND since_event < $2 UNION ALL \
+        SELECT watches.thread_id, platform, space, channel, thread, kinds FROM watches JOIN threads ON threads.id = watches.thread_id \
+        WHERE watches.task_id IS NULL AND since_event < $2 AND (assignee IS NULL OR assignee = $3) AND (tenant IS NULL OR tenant = $4)";
+    ALL_WATCHES = "SELECT watches.id, watches.task_id, platform, space, channel, thread, assignee, tenant, kinds, user_id, since_event, \
+        watches.created_at, parked_reason FROM watches JOIN threads ON threads.id = watches.thread_id ORDER BY watches.id";
+    INHERIT_WATCHES = "INSERT INTO watches (thread_id, task_id, kinds, user_id, since_event, created_at) \
+        SELECT thread_id, $2, kinds, user_id, (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events), $3 FROM watches WHERE task_id = $1 \
+        ON CONFLICT DO NOTHING";
+
+    // Deliveries and inbox
+    INSERT_DELIVERY = "INSERT INTO deliveries (thread_id, task_id, event, post, actions, state, next_at, created_at) \
+        VALUES ($1, $2, $3, $4, $5, 'queued', $6, $6) RETURNING id";
+    THREADS_OWED = "SELECT threads.id, platform, space, channel, thread FROM threads WHERE id IN ( \
+        SELECT thread_id FROM deliveries WHERE state = 'queued') ORDER BY id";
+    NEXT_DELIVERIES = "SELECT id, post, attempts, parts_sent, next_at FROM deliveries WHERE thread_id = $1 AND state = 'queued' ORDER BY id LIMIT 32";
+    DELIVERY_PART = "UPDATE deliveries SET parts_sent = $2 WHERE id = $1";
+    DELIVERY_SENT = "UPDATE deliveries SET state = 'sent', message = $2, sent_at = $3, attempts = attempts + 1, error = NULL WHERE id = $1";
+    DELIVERY_LATER = "UPDATE deliveries SET next_at = $2, error = $3, attempts = attempts + 1 WHERE id = $1";
+    DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1";
+    DELIVERIES_OWED = "SELECT CAST(count(*) AS BIGINT) FROM deliveries WHERE state = 'queued'";
+    DELIVERY_BY_MESSAGE = "SELECT deliveries.id, task_id, event, post, actions FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
+        WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND message = $5 ORDER BY deliveries.id";
+    SET_ACTIONS = "UPDATE deliveries SET actions = $2 WHERE id = $1";
+    RECEIPT = "SELECT receipt FROM inbox WHERE platform = $1 AND update_id = $2";
+    INSERT_RECEIPT = "INSERT INTO inbox (platform, update_id, receipt, created_at) VALUES ($1, $2, $3, $4)";
+    DELETE_OLD_RECEIPTS = "DELETE FROM inbox WHERE created_at < $1";
+    DELETE_OLD_DELIVERIES = "DELETE FROM deliveries WHERE state = 'sent' AND sent_at < $1";
+
+    // The board itself
+    META = "SELECT key, value FROM meta";
+    META_VALUE = "SELECT value FROM meta WHERE key = $1";
+    SET_META = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    DELETE_META = "DELETE FROM meta WHERE key = $1";
+    PARK_PROFILE = "INSERT INTO parked_profiles (profile, until, reason, since) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (profile) DO UPDATE SET until = excluded.until, reason = excluded.reason";
+    PARKED_PROFILES = "SELECT profile, until, reason FROM parked_profiles WHERE until > $1";
+    UNPARK_PROFILE = "DELETE FROM parked_profiles WHERE profile = $1";
+}
