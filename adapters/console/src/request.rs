@@ -1,0 +1,117 @@
+//! What a person does at the console, made into a [`Request`].
+
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use kanban_platform::{Author, Input, Request, Thread};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    PLATFORM,
+    journal::Journal,
+    line::{Misuse, check_name},
+    transcript::Line,
+};
+
+/// Who speaks, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) thread: String,
+    pub(crate) user: String,
+}
+
+/// What a person does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// A message.
+    Text { text: String },
+    /// A message in reply to one of ours. It goes to the thread of that message.
+    Reply { message: u64, text: String },
+    /// A press of a button, whose label may be in other capitals.
+    Press { message: u64, label: String },
+}
+
+/// Why an action cannot be made into a request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    #[error(transparent)]
+    Name(#[from] Misuse),
+    #[error("there is no message {0}; the number stands behind the `#` of a post")]
+    NoMessage(u64),
+    #[error("message {message} has no button `{label}`; {}", offer(.message, .labels))]
+    NoButton { message: u64, label: String, labels: Vec<String> },
+    #[error("the transcript cannot be read: {0}")]
+    Transcript(#[from] io::Error),
+}
+
+/// Gives out the ids of updates, unique over processes by a random part that is drawn for each.
+#[derive(Debug)]
+pub(crate) struct Updates {
+    session: String,
+    count: AtomicU64,
+}
+
+impl Updates {
+    pub(crate) fn new(session: [u8; 8]) -> Self {
+        Self { session: format!("{:016x}", u64::from_be_bytes(session)), count: AtomicU64::new(0) }
+    }
+
+    /// Makes the request, after a look at the message that it is about.
+    pub(crate) fn request(&self, journal: &Journal, place: &Place, action: Action) -> Result<Request, RequestError> {
+        check_name(&place.thread)?;
+        check_name(&place.user)?;
+        let about = |message| journal.message(message)?.ok_or(RequestError::NoMessage(message));
+        let (thread, input, reply_to) = match action {
+            Action::Text { text } => (place.thread.clone(), Input::Text(text), None),
+            Action::Reply { message, text } => (about(message)?.thread, Input::Text(text), Some(message)),
+            Action::Press { message, label } => {
+                let line = about(message)?;
+                let label = button(&line, label)?;
+                (line.thread, Input::Press { message: message.to_string(), label }, Some(message))
+            }
+        };
+        Ok(Request {
+            update: self.next(reply_to),
+            author: Author { platform: PLATFORM.to_owned(), id: place.user.clone(), name: place.user.clone() },
+            thread: Thread { platform: PLATFORM.to_owned(), space: String::new(), channel: thread, thread: None },
+            input,
+            reply_to: reply_to.map(|message| message.to_string()),
+        })
+    }
+
+    /// The id carries the number of the message that it is about, so that the answer can point there even when it is
+    /// posted by a later process.
+    fn next(&self, about: Option<u64>) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        match about {
+            Some(message) => format!("{}.{count}.{message}", self.session),
+            None => format!("{}.{count}", self.session),
+        }
+    }
+}
+
+/// The message that an update was about.
+pub(crate) fn replied_to(update: &str) -> Option<u64> {
+    update.split('.').nth(2)?.parse().ok()
+}
+
+fn button(line: &Line, label: String) -> Result<String, RequestError> {
+    let wanted = label.trim().to_lowercase();
+    match line.buttons.iter().find(|button| button.trim().to_lowercase() == wanted) {
+        Some(button) => Ok(button.clone()),
+        None => Err(RequestError::NoButton { message: line.message, label, labels: line.buttons.clone() }),
+    }
+}
+
+fn offer(message: &u64, labels: &[String]) -> String {
+    match labels {
+        [] => "it has no buttons".to_owned(),
+        labels => {
+            let commands: Vec<String> = labels.iter().map(|label| format!("`/press {message} {label}`")).collect();
+            format!("type {}", commands.join(" or "))
+        }
+    }
+}
