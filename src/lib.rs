@@ -3,3 +3,7 @@
 pub mod board;
 pub mod clock;
 pub mod random;
+pub mod secret;
+pub mod settings;
+pub mod suggest;
+pub mod telemetry;

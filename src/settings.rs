@@ -1,0 +1,131 @@
+//! Settings: defaults in code, then `<home>/kanban.toml`, then `KANBAN__SECTION__KEY` variables.
+//!
+//! The environment and the settings file are read here and nowhere else. What was loaded is known to be good.
+
+mod access;
+mod choice;
+mod declaration;
+mod environment;
+mod home;
+mod layers;
+mod origin;
+mod profile;
+mod recipe;
+mod reference;
+mod refusal;
+mod script;
+mod section;
+mod template;
+mod value;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+pub use self::{
+    access::{Access, Role},
+    declaration::{Delivery, Dispatch, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
+    environment::Environment,
+    home::{create_home, home},
+    origin::{Origin, Row},
+    profile::{Kind, Profile, Profiles, Prompt},
+    recipe::{Found, discover},
+    reference::reference,
+    refusal::Refusal,
+    script::script_of,
+    template::{Placeholder, Template, Values},
+    value::{Directory, Period, Seconds, VariableName, Variables, WorkspaceDefault},
+};
+use self::{
+    access::{AccessRoles, AccessSettings},
+    section::{Findings, Reader, Section},
+};
+use crate::{board::ProfileName, suggest::nearest};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub dispatch: Dispatch,
+    pub workspaces: Workspaces,
+    pub access: Access,
+    pub logs: Logs,
+    pub delivery: Delivery,
+    pub profiles: Profiles,
+    /// Agent command lines on `PATH` that became profiles because none is configured.
+    pub found: Vec<Found>,
+    roles: BTreeMap<Role, RoleSettings>,
+    rows: Vec<Row>,
+    file: PathBuf,
+}
+
+impl Settings {
+    /// Loads the settings of a home, or says everything that is wrong with them.
+    pub fn load(home: &Path, environment: &Environment) -> Result<Self, Refusal> {
+        let file = layers::file_of(home);
+        let mut problems = Vec::new();
+        let layers::Layers { merged, found } = layers::read(&file, environment, &mut problems);
+        layers::check_roles(&merged, &mut problems);
+        let mut findings = Findings { file: file.clone(), rows: Vec::new(), problems };
+
+        let mut reader = Reader::at(&merged, &["dispatch"], &mut findings);
+        let dispatch = Dispatch::read(&mut reader);
+        if dispatch.backoff_max_seconds < dispatch.backoff_seconds {
+            reader.refuse("backoff_max_seconds", "got less than `dispatch.backoff_seconds`, expected at least as much");
+        }
+        let workspaces = Workspaces::read(&mut Reader::at(&merged, &["workspaces"], &mut findings));
+        let mut roles = BTreeMap::new();
+        for role in layers::names(&merged, "roles").iter().filter_map(|name| name.parse::<Role>().ok()) {
+            let mut reader = Reader::at(&merged, &["roles", role.name()], &mut findings);
+            roles.insert(role, RoleSettings::read(&mut reader));
+        }
+        let owners = AccessSettings::read(&mut Reader::at(&merged, &["access"], &mut findings));
+        let others = AccessRoles::read(&mut Reader::at(&merged, &["access", "roles"], &mut findings));
+        let logs = Logs::read(&mut Reader::at(&merged, &["logs"], &mut findings));
+        let delivery = Delivery::read(&mut Reader::at(&merged, &["delivery"], &mut findings));
+        let names = layers::names(&merged, "profiles");
+        let profiles = names.iter().filter_map(|text| {
+            let name: ProfileName = text.parse().ok()?;
+            Profile::read(name, &mut Reader::at(&merged, &["profiles", text], &mut findings))
+        });
+        let profiles = Profiles::new(profiles.collect::<Vec<_>>());
+        check_assignee(&dispatch, &names, &mut Reader::at(&merged, &["dispatch"], &mut findings));
+
+        let Findings { rows, problems, .. } = findings;
+        Refusal::of(problems)?;
+        let access = Access::new(owners, others);
+        Ok(Self { dispatch, workspaces, access, logs, delivery, profiles, found, roles, rows, file })
+    }
+
+    /// Every setting in force, with its origin and with secrets hidden.
+    pub fn table(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The settings file, whether it is there or not.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The directories at or below which a role's tasks may work; empty when none are set.
+    pub fn roots_of(&self, role: Role) -> &[Directory] {
+        let own = self.roles.get(&role).and_then(|settings| settings.roots.as_deref());
+        own.unwrap_or(&self.workspaces.roots)
+    }
+}
+
+fn check_assignee<'a>(
+    dispatch: &Dispatch,
+    profiles: impl IntoIterator<Item = &'a &'a str> + Clone,
+    reader: &mut Reader<'_>,
+) {
+    let Some(name) = dispatch.default_assignee.as_ref().map(ProfileName::as_str) else {
+        return;
+    };
+    let mut known = profiles.clone().into_iter();
+    if !known.any(|known| *known == name) {
+        let hint = nearest(name, profiles.into_iter().copied())
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        reader.refuse("default_assignee", &format!("there is no profile `{name}`{hint}"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Every section of the settings, declared once. The page in `docs` and the check for unknown keys come from here.
+
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    thread,
+};
+
+use super::{
+    access::{AccessRoles, AccessSettings},
+    choice::choice,
+    profile::ProfileSettings,
+    section::{Field, Section, section},
+    value::{Directory, Seconds},
+};
+use crate::board::ProfileName;
+
+section! {
+    /// When workers are started, and what becomes of those that fail.
+    pub struct Dispatch {
+        /// The most workers that run at once, over all boards and profiles.
+        max_running: NonZeroU32 = cores() => "the number of processor cores, at least 2",
+        /// The most workers of one profile that run at once.
+        max_running_per_profile: Option<NonZeroU32> = None,
+        /// The most workers of one board that run at once.
+        max_running_per_board: Option<NonZeroU32> = None,
+        /// Failed attempts in a row after which a task is blocked, when the task does not say.
+        failure_limit: NonZeroU32 = count(2),
+        /// The wait before the first retry; each further one is twice as long.
+        backoff_seconds: Seconds = Seconds::new(10),
+        /// The longest wait before a retry.
+        backoff_max_seconds: Seconds = Seconds::new(600),
+        /// How long a profile rests after a worker of it was rate limited (exit status 75).
+        rate_limit_pause_seconds: Seconds = Seconds::new(300),
+        /// Runs in a row that end well without `complete` or `block`, after which a task is blocked.
+        protocol_violation_limit: NonZeroU32 = count(3),
+        /// How long a claim by hand holds without a sign of life.
+        claim_ttl_seconds: Seconds<1> = Seconds::new(900),
+        /// The time between asking a worker to stop and killing it.
+        grace_seconds: Seconds = Seconds::new(5),
+        /// Start nothing until this is taken back.
+        paused: bool = false,
+        /// The profile that ready tasks without an assignee are given to.
+        default_assignee: Option<ProfileName> = None,
+    }
+}
+
+section! {
+    /// Which directories tasks may work in.
+    pub struct Workspaces {
+        /// Directories at or below which tasks may work. Without any, owners at this machine may use every directory but our home and secret places, and chat platforms none.
+        roots: Vec<Directory> = Vec::new(),
+    }
+}
+
+section! {
+    /// What differs for a role: `NAME` is `guest`, `member`, `operator` or `owner`.
+    pub struct RoleSettings {
+        /// Directories for this role, in place of `workspaces.roots`.
+        roots: Option<Vec<Directory>> = None,
+    }
+}
+
+choice! {
+    /// How a log line is written.
+    pub enum LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// How much is logged, least first.
+    pub enum LogLevel {
+        /// What needs an operator.
+        Error = "error",
+        /// What may need one.
+        Warn = "warn",
+        /// What happens.
+        Info = "info",
+        /// Why it happens.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+section! {
+    /// The gateway's own log, on standard error, and the logs of runs. Read when the gateway starts.
+    pub struct Logs {
+        /// How a line is written.
+        format: LogFormat = LogFormat::Text,
+        /// How much is written.
+        level: LogLevel = LogLevel::Info,
+        /// The most that the log of one run keeps, in bytes: of a longer one the newest part stays.
+        log_limit_bytes: NonZeroU64 = log_limit(),
+    }
+}
+
+section! {
+    /// How posts reach their threads.
+    pub struct Delivery {
+        /// How long a gateway that stops waits for posts that are under way; what is left is sent after the next start.
+        drain_seconds: Seconds = Seconds::new(5),
+    }
+}
+
+/// Stands for a name that the settings choose, in a group's path.
+pub(super) const NAME: &str = "NAME";
+
+/// One table of the settings file.
+pub(super) struct Group {
+    pub(super) path: &'static [&'static str],
+    pub(super) about: &'static [&'static str],
+    pub(super) fields: &'static [Field],
+}
+
+/// All tables, in the order of the documentation.
+pub(super) fn groups() -> &'static [Group] {
+    const GROUPS: &[Group] = &[
+        group::<Dispatch>(&["dispatch"]),
+        group::<Workspaces>(&["workspaces"]),
+        group::<RoleSettings>(&["roles", NAME]),
+        group::<AccessSettings>(&["access"]),
+        group::<AccessRoles>(&["access", "roles"]),
+        group::<Logs>(&["logs"]),
+        group::<Delivery>(&["delivery"]),
+        group::<ProfileSettings>(&["profiles", NAME]),
+    ];
+    GROUPS
+}
+
+const fn group<S: Section>(path: &'static [&'static str]) -> Group {
+    Group { path, about: S::ABOUT, fields: S::FIELDS }
+}
+
+const fn count(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("a count of at least one")
+}
+
+const fn log_limit() -> NonZeroU64 {
+    NonZeroU64::new(64 * 1024 * 1024).expect("a count of at least one")
+}
+
+fn cores() -> NonZeroU32 {
+    let cores = thread::available_parallelism().ok().and_then(|cores| NonZeroU32::try_from(cores).ok());
+    cores.map_or(count(2), |cores| cores.max(count(2)))
+}

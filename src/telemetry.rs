@@ -1,0 +1,133 @@
+//! The program's own log on standard error: what it writes for operators, as text or as JSON.
+//!
+//! A line reads alone and can be queried: the identifier stands in the message and as a dotted field, and a unit is part
+//! of its field's name. No line carries the text of a message, a token or a value from the environment.
+//!
+//! | field | |
+//! |---|---|
+//! | `request.update` | the platform's id of what a person did; the span of a request |
+//! | `thread.id` | `platform:channel[:thread]` |
+//! | `author.id` | `platform:id`, never the name |
+//! | `board.slug`, `task.id`, `run.id` | the span of a run has all three |
+//! | `profile.name` | |
+//! | `delivery.id` | a post or edit that a thread is owed |
+//! | `duration_ms`, `size_bytes`, `attempt` | figures, with the unit in the name |
+//! | `error` | what a fault said |
+
+use std::{io::IsTerminal, panic};
+
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::settings::{Environment, LogFormat, LogLevel, Logs};
+
+/// Starts the log on standard error, and has panics told there.
+///
+/// The first call in a process counts; a later one changes nothing.
+pub fn start(logs: &Logs, environment: &Environment) {
+    let color = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none();
+    let chosen = tracing::subscriber::set_global_default(subscriber(logs, color, std::io::stderr));
+    if chosen.is_ok() {
+        panic::set_hook(Box::new(report_panic));
+    }
+}
+
+/// A subscriber that writes our own lines from the level of the settings on, and those of libraries from `warn` on.
+pub fn subscriber<W>(logs: &Logs, color: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt().with_env_filter(filter(logs.level)).with_writer(writer).with_ansi(color);
+    match logs.format {
+        LogFormat::Text => Box::new(lines.finish()),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).with_current_span(false).finish()),
+    }
+}
+
+/// The crates of this workspace are all named `kanban…`.
+fn filter(level: LogLevel) -> EnvFilter {
+    let others = level.min(LogLevel::Warn);
+    EnvFilter::new(format!("{others},kanban={level}"))
+}
+
+/// Tells where a panic happened. Its message is left out: it may quote what was being handled.
+fn report_panic(panic: &panic::PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, ToString::to_string);
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    tracing::error!(panic.location = place, thread.name = name, "panicked at {place} in thread {name}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::{report_panic, subscriber};
+    use crate::settings::{Environment, LogFormat, LogLevel, Settings};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: LogLevel, act: impl FnOnce()) -> String {
+        let home = tempfile::tempdir().unwrap();
+        let mut logs = Settings::load(home.path(), &Environment::default()).unwrap().logs;
+        (logs.format, logs.level) = (format, level);
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(subscriber(&logs, false, move || writer.clone()), act);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn json_lines_have_the_fields_of_the_event_and_of_its_span() {
+        let text = logged(LogFormat::Json, LogLevel::Info, || {
+            let span = tracing::info_span!("run", task.id = "t_1", run.id = 7);
+            let _inside = span.enter();
+            tracing::info!(duration_ms = 12, "run 7 of t_1 ended");
+            tracing::debug!("too much");
+        });
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["message"], "run 7 of t_1 ended");
+        assert_eq!(line["duration_ms"], 12);
+        assert_eq!(line["spans"][0]["task.id"], "t_1");
+    }
+
+    #[test]
+    fn libraries_are_heard_from_warn_on() {
+        let text = logged(LogFormat::Text, LogLevel::Debug, || {
+            tracing::debug!(target: "kanban_console", "ours");
+            tracing::info!(target: "sqlx::query", "chatter");
+            tracing::warn!(target: "sqlx::query", "slow");
+        });
+        assert!(text.contains("ours") && text.contains("slow") && !text.contains("chatter"), "{text}");
+        let text = logged(LogFormat::Text, LogLevel::Error, || tracing::warn!(target: "sqlx::query", "slow"));
+        assert_eq!(text, "");
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_place_alone() {
+        let text = logged(LogFormat::Text, LogLevel::Info, || {
+            let before = std::panic::take_hook();
+            // Other tests of this process that panic meanwhile are told of in their own subscribers.
+            std::panic::set_hook(Box::new(report_panic));
+            let outcome = std::panic::catch_unwind(|| panic!("token hunter2"));
+            std::panic::set_hook(before);
+            outcome.unwrap_err();
+        });
+        assert!(text.contains("src/telemetry.rs") && !text.contains("hunter2"), "{text}");
+    }
+}

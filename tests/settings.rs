@@ -1,0 +1,575 @@
+//! Settings as people write them: layers, refusals, origins, access, profiles, and the page that is generated.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::Path,
+    time::Duration,
+};
+
+use kanban_gateway::settings::{
+    Environment, Kind, LogLevel, Origin, Prompt, Role, Settings, Values, WorkspaceDefault, create_home, discover, home,
+    reference,
+};
+use kanban_platform::{Author, Capability};
+use tempfile::TempDir;
+
+struct Home(TempDir);
+
+impl Home {
+    fn with(settings: &str) -> Self {
+        let home = Self(TempDir::new().unwrap());
+        fs::write(home.0.path().join("kanban.toml"), settings).unwrap();
+        home
+    }
+
+    fn load(&self, variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+        let environment = variables.iter().copied().collect();
+        Settings::load(self.0.path(), &environment).map_err(|refusal| refusal.problems().to_vec())
+    }
+}
+
+fn load(settings: &str, variables: &[(&str, &str)]) -> Settings {
+    Home::with(settings).load(variables).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+/// The problems, with the home's path written as `HOME`.
+fn refusals(settings: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let home = Home::with(settings);
+    let place = home.0.path().display().to_string();
+    let problems = home.load(variables).expect_err("the settings should be refused");
+    problems.into_iter().map(|problem| problem.replace(&place, "HOME")).collect()
+}
+
+#[test]
+fn without_any_settings_the_defaults_hold() {
+    let home = TempDir::new().unwrap();
+    let settings = Settings::load(home.path(), &Environment::default()).unwrap();
+    let dispatch = &settings.dispatch;
+    assert!(dispatch.max_running.get() >= 2);
+    assert_eq!(dispatch.max_running_per_profile, None);
+    assert_eq!(dispatch.failure_limit.get(), 2);
+    assert_eq!(dispatch.backoff_seconds.duration(), Duration::from_secs(10));
+    assert_eq!(dispatch.backoff_max_seconds.get(), 600);
+    assert_eq!(dispatch.rate_limit_pause_seconds.get(), 300);
+    assert_eq!(dispatch.protocol_violation_limit.get(), 3);
+    assert_eq!(dispatch.claim_ttl_seconds.get(), 900);
+    assert_eq!(dispatch.grace_seconds.get(), 5);
+    assert!(!dispatch.paused);
+    assert_eq!(dispatch.default_assignee, None);
+    assert_eq!(settings.delivery.drain_seconds.get(), 5);
+    assert_eq!(settings.logs.level, LogLevel::Info);
+    assert_eq!(settings.logs.log_limit_bytes.get(), 64 << 20);
+    assert_eq!(settings.profiles.iter().map(|profile| profile.name.to_string()).collect::<Vec<_>>(), ["script"]);
+    assert!(settings.roots_of(Role::Owner).is_empty());
+    for row in settings.table() {
+        let recipe = ["profiles.script.kind", "profiles.script.command", "profiles.script.roles"];
+        let expected = if recipe.contains(&row.key.as_str()) { Origin::Recipe } else { Origin::Default };
+        assert_eq!(row.origin, expected, "{}", row.key);
+    }
+}
+
+#[test]
+fn the_environment_stands_above_the_file_and_every_origin_is_known() {
+    let home = Home::with("[dispatch]\nmax_running = 3\nfailure_limit = 5\n\n[logs]\nlevel = \"debug\"\n");
+    let settings = home
+        .load(&[
+            ("KANBAN__DISPATCH__MAX_RUNNING", "7"),
+            ("KANBAN__WORKSPACES__ROOTS", "/srv/a, /srv/b"),
+            ("KANBAN_HOME", "/elsewhere"),
+            ("KANBAN_TASK", "t_1"),
+            ("KANBAN", "x"),
+        ])
+        .unwrap();
+    assert_eq!(settings.dispatch.max_running.get(), 7);
+    assert_eq!(settings.dispatch.failure_limit.get(), 5);
+    let row = |key: &str| {
+        let row = settings.table().iter().find(|row| row.key == key).unwrap();
+        row.to_string().replace(&home.0.path().display().to_string(), "HOME")
+    };
+    assert_eq!(row("dispatch.max_running"), "dispatch.max_running = 7  # KANBAN__DISPATCH__MAX_RUNNING");
+    assert_eq!(row("dispatch.failure_limit"), "dispatch.failure_limit = 5  # HOME/kanban.toml");
+    assert_eq!(row("dispatch.grace_seconds"), "dispatch.grace_seconds = 5  # default");
+    assert_eq!(row("dispatch.default_assignee"), "dispatch.default_assignee = none  # default");
+    assert_eq!(row("logs.level"), "logs.level = \"debug\"  # HOME/kanban.toml");
+    assert_eq!(row("workspaces.roots"), "workspaces.roots = [\"/srv/a\", \"/srv/b\"]  # KANBAN__WORKSPACES__ROOTS");
+    let json = serde_json::to_value(&settings.table()[0]).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({"key": "dispatch.max_running", "value": 7, "origin": "KANBAN__DISPATCH__MAX_RUNNING"})
+    );
+}
+
+#[test]
+fn the_environment_can_take_back_a_value_and_set_every_form() {
+    let settings = load(
+        "[dispatch]\ndefault_assignee = \"script\"\nmax_running_per_board = 2\n",
+        &[
+            ("KANBAN__DISPATCH__DEFAULT_ASSIGNEE", "none"),
+            ("KANBAN__DISPATCH__MAX_RUNNING_PER_BOARD", "none"),
+            ("KANBAN__DISPATCH__PAUSED", "true"),
+            ("KANBAN__PROFILES__FAKE__COMMAND", r#"["fake", "--flag=a,b", "{task}"]"#),
+            ("KANBAN__PROFILES__FAKE__SET__My__Var", "x=1"),
+            ("KANBAN__ACCESS__ROLES__GUEST", "discord:*"),
+        ],
+    );
+    assert_eq!(settings.dispatch.default_assignee, None);
+    assert_eq!(settings.dispatch.max_running_per_board, None);
+    assert!(settings.dispatch.paused);
+    let fake = settings.profiles.find(&"fake".parse().unwrap()).unwrap();
+    assert_eq!(fake.argv(&VALUES), ["fake", "--flag=a,b", "t_1"]);
+    assert_eq!(fake.environment(&Environment::default())["My__Var"], "x=1");
+    assert_eq!(settings.access.role_of(&author("discord", "1")), Some(Role::Guest));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_one_and_their_place() {
+    let problems = refusals(
+        "max_running = 4\nzebra = 1\n\n[dispach]\npaused = true\n\n[dispatch]\nmax-running = 3\n\n\
+         [roles.onwer]\nroots = []\n\n[profiles.bot]\ncomand = [\"bot\"]\n\n[access.roles]\nmembers = []\n",
+        &[
+            ("KANBAN__DISPATCH__MAX_RUNING", "3"),
+            ("KANBAN__LOGS", "x"),
+            ("KANBAN__PAUSED", "true"),
+            ("KANBAN__QUUX__QUUX", "x"),
+        ],
+    );
+    assert_eq!(
+        problems,
+        [
+            "`KANBAN__DISPATCH__MAX_RUNING` is not a setting; did you mean `KANBAN__DISPATCH__MAX_RUNNING`?",
+            "`KANBAN__LOGS` is not a setting; `kanban settings show` lists the keys",
+            "`KANBAN__PAUSED` is not a setting; did you mean `KANBAN__DISPATCH__PAUSED`?",
+            "`KANBAN__QUUX__QUUX` is not a setting; `kanban settings show` lists the keys",
+            "`access.roles.members` (HOME/kanban.toml) is not a setting; did you mean `access.roles.member`?",
+            "`dispach` (HOME/kanban.toml) is not a setting; did you mean `dispatch`?",
+            "`dispatch.max-running` (HOME/kanban.toml) is not a setting; did you mean `dispatch.max_running`?",
+            "`max_running` (HOME/kanban.toml) is not a setting; did you mean `dispatch.max_running`?",
+            "`profiles.bot.comand` (HOME/kanban.toml) is not a setting; did you mean `profiles.bot.command`?",
+            "`zebra` (HOME/kanban.toml) is not a setting; `kanban settings show` lists the keys",
+            "`roles.onwer`: got `onwer`, expected `\"guest\"`, `\"member\"`, `\"operator\"`, `\"owner\"`; did you mean `owner`?",
+            "`profiles.bot.command` (default): got none, expected the program to start, as in `command = [\"my-agent\", \"--task\", \"{task}\"]`",
+        ]
+    );
+}
+
+#[test]
+fn wrong_values_name_the_key_what_was_got_what_was_expected_and_where() {
+    for (settings, problem) in [
+        (
+            "[dispatch]\nmax_running = \"many\"",
+            "`dispatch.max_running` (HOME/kanban.toml): got the text `many`, expected a whole number from 1",
+        ),
+        (
+            "[dispatch]\nmax_running = 0",
+            "`dispatch.max_running` (HOME/kanban.toml): got `0`, expected a whole number from 1",
+        ),
+        (
+            "[dispatch]\nmax_running = 1.5",
+            "`dispatch.max_running` (HOME/kanban.toml): got `1.5`, expected a whole number from 1",
+        ),
+        (
+            "[dispatch]\nmax_running = 4294967296",
+            "`dispatch.max_running` (HOME/kanban.toml): got `4294967296`, expected a whole number from 1",
+        ),
+        (
+            "[dispatch]\ngrace_seconds = -1",
+            "`dispatch.grace_seconds` (HOME/kanban.toml): got `-1`, expected whole seconds from 0 to 31536000",
+        ),
+        (
+            "[dispatch]\nclaim_ttl_seconds = 0",
+            "`dispatch.claim_ttl_seconds` (HOME/kanban.toml): got `0`, expected whole seconds from 1 to 31536000",
+        ),
+        (
+            "[dispatch]\npaused = \"yes\"",
+            "`dispatch.paused` (HOME/kanban.toml): got the text `yes`, expected `true` or `false`",
+        ),
+        ("dispatch = 5", "`dispatch` (HOME/kanban.toml): got a number, expected a section, as in `[dispatch]`"),
+        (
+            "[[dispatch]]\npaused = true",
+            "`dispatch` (HOME/kanban.toml): got a list, expected a section, as in `[dispatch]`",
+        ),
+        (
+            "[dispatch]\nbackoff_seconds = 900",
+            "`dispatch.backoff_max_seconds` (default): got less than `dispatch.backoff_seconds`, expected at least as much",
+        ),
+        (
+            "[dispatch]\ndefault_assignee = \"scirpt\"",
+            "`dispatch.default_assignee` (HOME/kanban.toml): there is no profile `scirpt`; did you mean `script`?",
+        ),
+        (
+            "[workspaces]\nroots = [\"work\"]",
+            "`workspaces.roots` (HOME/kanban.toml): got `work`, expected an absolute path without `~` and `..`, as in `\"/srv/work\"`",
+        ),
+        (
+            "[workspaces]\nroots = [\"/srv/../etc\"]",
+            "`workspaces.roots` (HOME/kanban.toml): got `/srv/../etc`, expected an absolute path without `~` and `..`, as in `\"/srv/work\"`",
+        ),
+        (
+            "[logs]\nlevel = \"debgu\"",
+            "`logs.level` (HOME/kanban.toml): got `debgu`, expected `\"error\"`, `\"warn\"`, `\"info\"`, `\"debug\"`, `\"trace\"`; did you mean `debug`?",
+        ),
+        (
+            "[access]\nowners = [\"ann\"]",
+            "`access.owners` (HOME/kanban.toml): got `ann`, expected `\"platform:id\"`, as in `\"console:you\"`",
+        ),
+        (
+            "[access]\nowners = [\"discord:*\"]",
+            "`access.owners` (HOME/kanban.toml): got `discord:*`, but everybody can only be `guest`; name people, as in `discord:you`",
+        ),
+    ] {
+        assert_eq!(refusals(settings, &[]), [problem]);
+    }
+    assert_eq!(
+        refusals("", &[("KANBAN__DISPATCH__MAX_RUNNING", "many")]),
+        ["`dispatch.max_running` (KANBAN__DISPATCH__MAX_RUNNING): got the text `many`, expected a whole number from 1"]
+    );
+}
+
+#[test]
+fn a_damaged_file_is_refused_without_quoting_its_lines() {
+    let problems = refusals("[profiles.bot.set]\nTOKEN = hunter2\n", &[]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("`HOME/kanban.toml` is not well-formed: ") && problems[0].contains("line 2"));
+    assert!(!problems[0].contains("hunter2"), "{problems:?}");
+
+    let home = TempDir::new().unwrap();
+    fs::create_dir(home.path().join("kanban.toml")).unwrap();
+    let refusal = Settings::load(home.path(), &Environment::default()).unwrap_err();
+    assert!(refusal.to_string().contains("cannot be read"), "{refusal}");
+
+    let environment: Environment = [("KANBAN__LOGS__LEVEL", OsStr::from_bytes(b"\xff"))].into_iter().collect();
+    let refusal = Settings::load(TempDir::new().unwrap().path(), &environment).unwrap_err();
+    assert_eq!(refusal.to_string(), "`KANBAN__LOGS__LEVEL` is not UTF-8");
+}
+
+#[test]
+fn secrets_are_shown_nowhere() {
+    let settings = load(
+        "[profiles.bot]\ncommand = [\"bot\"]\nset = { API_KEY = \"hunter2\" }\n",
+        &[("KANBAN__PROFILES__BOT__SET__OTHER_KEY", "hunter2")],
+    );
+    let row = settings.table().iter().find(|row| row.key == "profiles.bot.set").unwrap();
+    assert_eq!(row.value, serde_json::json!({"API_KEY": "(set)", "OTHER_KEY": "(set)"}));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    for set in
+        ["\"hunter2\"", "{ API_KEY = [\"hunter2\"] }", "{ \"A B\" = \"hunter2\" }", "{ KANBAN_TOKEN = \"hunter2\" }"]
+    {
+        let problems = refusals(&format!("[profiles.bot]\ncommand = [\"bot\"]\nset = {set}\n"), &[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(!problems[0].contains("hunter2"), "{problems:?}");
+    }
+}
+
+fn author(platform: &str, id: &str) -> Author {
+    Author { platform: platform.to_owned(), id: id.to_owned(), name: "Ann".to_owned() }
+}
+
+#[test]
+fn people_who_are_not_listed_may_do_nothing() {
+    let access = load(
+        "[access]\nowners = [\"discord:1\"]\n\n[access.roles]\noperator = [\"discord:2\", \"slack:U1:x\"]\n\
+         member = [\"discord:3\", \"discord:2\"]\nguest = [\"telegram:*\", \"discord:1\"]\n",
+        &[],
+    )
+    .access;
+    for (platform, id, role) in [
+        ("discord", "1", Some(Role::Owner)),
+        ("discord", "2", Some(Role::Operator)),
+        ("discord", "3", Some(Role::Member)),
+        ("discord", "4", None),
+        ("discord", "*", None),
+        ("telegram", "1", Some(Role::Guest)),
+        ("slack", "U1:x", Some(Role::Operator)),
+        ("slack", "1", None),
+        // Nothing names a console user, so the person at this machine is the owner.
+        ("console", "you", Some(Role::Owner)),
+        ("console", "ann", Some(Role::Owner)),
+    ] {
+        assert_eq!(access.role_of(&author(platform, id)), role, "{platform}:{id}");
+    }
+}
+
+#[test]
+fn one_listed_console_user_closes_the_console_for_the_others() {
+    let access = load("[access.roles]\nmember = [\"console:bob\"]\nguest = [\"console:*\"]\n", &[]).access;
+    assert_eq!(access.role_of(&author("console", "bob")), Some(Role::Member));
+    assert_eq!(access.role_of(&author("console", "you")), Some(Role::Guest));
+    let access = load("[access]\nowners = [\"console:ann\"]\n", &[]).access;
+    assert_eq!(access.role_of(&author("console", "ann")), Some(Role::Owner));
+    assert_eq!(access.role_of(&author("console", "you")), None);
+}
+
+#[test]
+fn each_role_has_the_capabilities_of_those_below_it() {
+    use Capability::{Operate, Own, Read, Write};
+    let table = [
+        (Role::Guest, [true, false, false, false]),
+        (Role::Member, [true, true, false, false]),
+        (Role::Operator, [true, true, true, false]),
+        (Role::Owner, [true, true, true, true]),
+    ];
+    for (role, allowed) in table {
+        assert_eq!([Read, Write, Operate, Own].map(|capability| role.may(capability)), allowed, "{role}");
+    }
+}
+
+#[test]
+fn a_role_has_its_own_roots_or_those_of_all() {
+    let settings = load(
+        "[workspaces]\nroots = [\"/srv\"]\n\n[roles.guest]\nroots = []\n\n[roles.owner]\nroots = [\"/home/ann\"]\n",
+        &[],
+    );
+    let roots = |role| settings.roots_of(role).iter().map(AsRef::<Path>::as_ref).collect::<Vec<_>>();
+    assert_eq!(roots(Role::Owner), [Path::new("/home/ann")]);
+    assert_eq!(roots(Role::Member), [Path::new("/srv")]);
+    assert!(roots(Role::Guest).is_empty());
+}
+
+const VALUES: Values<'_> = Values {
+    task: "t_1",
+    run: 7,
+    title: "a \"title\"; rm -rf ~ {run}\n--flag $(x)\0",
+    workspace: "/srv/w",
+    prompt_file: "/run/prompt",
+    session: "5f0c",
+};
+
+#[test]
+fn one_item_of_a_template_becomes_one_argument_whatever_the_text() {
+    let settings = load(
+        "[profiles.bot]\ncommand = [\"bot\", \"{task}/{run}\", \"{title}\", \"in {workspace}\", \"{{{session}}}\", \"\"]\n\
+         resume = [\"bot\", \"--resume={session}\"]\n",
+        &[],
+    );
+    let bot = settings.profiles.find(&"bot".parse().unwrap()).unwrap();
+    let title = "a \"title\"; rm -rf ~ {run}\n--flag $(x)";
+    assert_eq!(bot.argv(&VALUES), ["bot", "t_1/7", title, "in /srv/w", "{5f0c}", ""]);
+    assert_eq!(bot.resume_argv(&VALUES).unwrap(), ["bot", "--resume=5f0c"]);
+    assert_eq!(bot.prompt, Prompt::Stdin);
+}
+
+#[test]
+fn templates_that_cannot_work_or_are_not_safe_are_refused() {
+    for (command, part) in [
+        (r#"["bot", "{titel}"]"#, "did you mean `{title}`?"),
+        (r#"["bot", "{}"]"#, "got the placeholder `{}`"),
+        (r#"["bot", "{task"]"#, "has a single `{`; write `{{`"),
+        (r#"["bot", "task}"]"#, "has a single `}`; write `}}`"),
+        (r#"["bot", "a\u0000b"]"#, "has a zero byte"),
+        (r#"["{title}"]"#, "expected one without a placeholder"),
+        (r#"[""]"#, "got no program"),
+        ("[]", "got no program"),
+        (r#"["bot", 5]"#, "got `5`, expected a list of arguments"),
+        (r#""bot --flag""#, "got the text `bot --flag`, expected a list of arguments"),
+        (r#"["/bin/sh", "-c", "echo {title}"]"#, "where a shell reads program text"),
+        (r#"["env", "X=1", "bash", "-lc", "echo {title}"]"#, "where a shell reads program text"),
+    ] {
+        let problems = refusals(&format!("[profiles.bot]\ncommand = {command}\n"), &[]);
+        assert!(problems[0].contains(part), "{command}: {problems:?}");
+    }
+    load("[profiles.bot]\ncommand = [\"sh\", \"-c\", \"echo \\\"$1\\\" {task}\", \"sh\", \"{title}\"]\n", &[]);
+    let problems = refusals("", &[("KANBAN__PROFILES__BOT__COMMAND", "bot --flag")]);
+    assert!(problems[0].contains("got the text `bot --flag`"), "{problems:?}");
+}
+
+#[test]
+fn the_prompt_comes_by_the_road_that_the_template_takes() {
+    let prompt = |lines: &str| {
+        let settings = load(&format!("[profiles.bot]\n{lines}\n"), &[]);
+        settings.profiles.find(&"bot".parse().unwrap()).unwrap().prompt
+    };
+    assert_eq!(prompt("command = [\"bot\"]"), Prompt::Stdin);
+    assert_eq!(prompt("command = [\"bot\", \"{prompt_file}\"]"), Prompt::File);
+    for lines in [
+        "command = [\"bot\"]\nprompt = \"file\"",
+        "command = [\"bot\", \"{prompt_file}\"]\nprompt = \"stdin\"",
+        "command = [\"bot\", \"{prompt_file}\"]\nresume = [\"bot\", \"{session}\"]",
+    ] {
+        let problems = refusals(&format!("[profiles.bot]\n{lines}\n"), &[]);
+        assert!(problems[0].contains("{prompt_file}"), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_profile_has_all_that_the_settings_say() {
+    let settings = load(
+        "[profiles.Reviewer]\ncommand = [\"bot\"]\nworkspace = \"dir:/srv/repo\"\nmax_running = 1\nmax_runtime = \"1h30m\"\n\
+         paused = true\nroles = [\"operator\"]\nenv = [\"API_KEY\"]\nset = { TZ = \"UTC\", EXTRA = \"a=b\" }\n",
+        &[],
+    );
+    let reviewer = settings.profiles.find(&"reviewer".parse().unwrap()).unwrap();
+    assert_eq!(reviewer.kind, Kind::Agent);
+    assert_eq!(reviewer.workspace, WorkspaceDefault::Dir("/srv/repo".parse().unwrap()));
+    assert_eq!(reviewer.max_running.unwrap().get(), 1);
+    assert_eq!(reviewer.max_runtime.unwrap().duration(), Duration::from_secs(5400));
+    assert!(reviewer.paused);
+    assert!(reviewer.allows(Role::Owner) && reviewer.allows(Role::Operator) && !reviewer.allows(Role::Member));
+    let ours = [
+        ("PATH", "/bin"),
+        ("HOME", "/home/ann"),
+        ("LC_TIME", "C"),
+        ("TZ", "CET"),
+        ("API_KEY", "k"),
+        ("OTHER_KEY", "secret"),
+        ("LD_PRELOAD", "x"),
+        ("KANBAN_TOKEN", "t"),
+    ];
+    let environment = reviewer.environment(&ours.into_iter().collect());
+    let expected =
+        [("API_KEY", "k"), ("EXTRA", "a=b"), ("HOME", "/home/ann"), ("LC_TIME", "C"), ("PATH", "/bin"), ("TZ", "UTC")];
+    assert_eq!(environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
+
+    let refusal = settings.profiles.find(&"reviwer".parse().unwrap()).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "there is no profile `reviwer`; there are `reviewer`, `script`; did you mean `reviewer`?"
+    );
+}
+
+#[test]
+fn profile_names_are_checked_and_known_once() {
+    let problems = refusals("[profiles.Bot]\ncommand = [\"a\"]\n\n[profiles.bot]\ncommand = [\"b\"]\n", &[]);
+    assert_eq!(problems, ["`profiles.bot` is there twice, once with capitals; expected one"]);
+    let problems = refusals("[profiles.\"a b\"]\ncommand = [\"a\"]\n", &[]);
+    assert!(problems[0].starts_with("`profiles.a b`: `a b` is not a profile name"), "{problems:?}");
+    let settings = load("[profiles.\"claude.big\"]\ncommand = [\"claude\"]\n", &[]);
+    assert!(settings.profiles.get(&"claude.big".parse().unwrap()).is_some());
+}
+
+#[test]
+fn periods_are_read_as_people_write_them() {
+    let runtime = |text: &str| {
+        let home = Home::with(&format!("[profiles.bot]\ncommand = [\"bot\"]\nmax_runtime = {text}\n"));
+        let settings = home.load(&[])?;
+        let period = settings.profiles.find(&"bot".parse().unwrap()).unwrap().max_runtime;
+        Ok::<_, Vec<String>>(period.map(|period| period.duration().as_secs()))
+    };
+    for (text, seconds) in
+        [("\"90\"", 90), ("90", 90), ("\"90s\"", 90), ("\"45m\"", 2700), ("\"2h\"", 7200), ("\"1d\"", 86_400)]
+    {
+        assert_eq!(runtime(text), Ok(Some(seconds)), "{text}");
+    }
+    for text in
+        ["\"\"", "\"0\"", "0", "-5", "\"2 h\"", "\"h\"", "\"2x\"", "\"99999999999999999999d\"", "\"400d\"", "true"]
+    {
+        let problems = runtime(text).expect_err(text);
+        assert!(problems[0].contains("expected a time such as"), "{problems:?}");
+    }
+}
+
+#[test]
+fn script_is_there_for_owners_alone() {
+    let script = |settings: &str| load(settings, &[]).profiles.find(&"script".parse().unwrap()).unwrap().clone();
+    let plain = script("");
+    assert_eq!((plain.kind, plain.prompt), (Kind::Script, Prompt::File));
+    assert_eq!(plain.argv(&VALUES), ["/bin/sh", "/run/prompt"]);
+    assert!(plain.allows(Role::Owner) && !plain.allows(Role::Operator));
+    let other = script("[profiles.script]\ncommand = [\"bash\"]\nmax_running = 1\n");
+    assert_eq!((other.kind, other.prompt), (Kind::Script, Prompt::Stdin));
+    assert!(!other.allows(Role::Operator));
+    let problems = refusals("[profiles.script]\nroles = [\"member\"]\n", &[]);
+    assert!(problems[0].contains("expected `[\"owner\"]`"), "{problems:?}");
+}
+
+fn program(folder: &Path, name: &str, mode: u32) {
+    let file = folder.join(name);
+    fs::write(&file, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn agents_on_path_become_profiles_when_none_is_configured() {
+    let folder = TempDir::new().unwrap();
+    program(folder.path(), "claude", 0o755);
+    program(folder.path(), "hermes", 0o755);
+    program(folder.path(), "codex", 0o644);
+    fs::create_dir(folder.path().join("gemini")).unwrap();
+    let path = format!(":relative:{}:/nowhere", folder.path().display());
+
+    let found = discover(OsStr::new(&path));
+    assert_eq!(found.iter().map(|found| found.name).collect::<Vec<_>>(), ["claude", "hermes"]);
+    assert_eq!(found[0].program, folder.path().join("claude"));
+
+    let names = |settings: &Settings| settings.profiles.iter().map(|p| p.name.to_string()).collect::<Vec<_>>();
+    let settings = load("", &[("PATH", &path)]);
+    assert_eq!(names(&settings), ["claude", "hermes", "script"]);
+    let claude = settings.profiles.find(&"claude".parse().unwrap()).unwrap();
+    assert_eq!(claude.prompt, Prompt::Stdin);
+    assert_eq!(claude.argv(&VALUES)[..4], ["claude", "-p", "--session-id", "5f0c"]);
+    assert_eq!(claude.resume_argv(&VALUES).unwrap()[..4], ["claude", "-p", "--resume", "5f0c"]);
+    assert!(claude.allows(Role::Member) && !claude.allows(Role::Guest));
+    assert_eq!(settings.profiles.find(&"hermes".parse().unwrap()).unwrap().prompt, Prompt::File);
+
+    let settings = load("[profiles.bot]\ncommand = [\"bot\"]\n", &[("PATH", &path)]);
+    assert_eq!(names(&settings), ["bot", "script"]);
+    assert_eq!(settings.found, []);
+}
+
+#[test]
+fn a_known_name_needs_no_command_and_an_own_command_replaces_the_recipe() {
+    let settings = load(
+        "[profiles.codex]\nmax_running = 1\n\n[profiles.claude]\ncommand = [\"my-claude\", \"{prompt_file}\"]\n",
+        &[],
+    );
+    let codex = settings.profiles.find(&"codex".parse().unwrap()).unwrap();
+    assert_eq!(codex.argv(&VALUES)[..2], ["codex", "exec"]);
+    assert_eq!(codex.max_running.unwrap().get(), 1);
+    let claude = settings.profiles.find(&"claude".parse().unwrap()).unwrap();
+    assert_eq!(claude.argv(&VALUES), ["my-claude", "/run/prompt"]);
+    assert_eq!((claude.prompt, claude.resume_argv(&VALUES)), (Prompt::File, None));
+}
+
+#[test]
+fn every_recipe_is_good() {
+    for name in ["script", "claude", "codex", "gemini", "opencode", "hermes"] {
+        let settings = load(&format!("[profiles.{name}]\npaused = false\n"), &[]);
+        let profile = settings.profiles.find(&name.parse().unwrap()).unwrap();
+        let program = if name == "script" { "/bin/sh" } else { name };
+        assert_eq!(profile.argv(&VALUES)[0], program);
+    }
+}
+
+#[test]
+fn the_home_is_chosen_by_flag_then_variable_then_data_directory() {
+    let all = [("KANBAN_HOME", "/k"), ("XDG_DATA_HOME", "/x"), ("HOME", "/h")];
+    let chosen = |flag: Option<&str>, variables: &[(&str, &str)]| {
+        home(flag.map(Path::new), &variables.iter().copied().collect()).map(|home| home.display().to_string())
+    };
+    assert_eq!(chosen(Some("/f"), &all).unwrap(), "/f");
+    assert_eq!(chosen(None, &all).unwrap(), "/k");
+    assert_eq!(chosen(None, &all[1..]).unwrap(), "/x/kanban");
+    let below_home =
+        if cfg!(target_os = "macos") { "/h/Library/Application Support/kanban" } else { "/h/.local/share/kanban" };
+    assert_eq!(chosen(None, &all[2..]).unwrap(), below_home);
+    assert_eq!(
+        chosen(None, &[("KANBAN_HOME", ""), ("XDG_DATA_HOME", "relative"), ("HOME", "/h")]).unwrap(),
+        below_home
+    );
+    assert!(Path::new(&chosen(Some("relative"), &[]).unwrap()).is_absolute());
+    assert!(chosen(None, &[]).unwrap_err().to_string().contains("--home DIR"));
+}
+
+#[test]
+fn the_home_is_created_for_its_owner_alone() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("a/b");
+    create_home(&home).unwrap();
+    assert_eq!(fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o700);
+    create_home(&home).unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(create_home(&file).unwrap_err().to_string().contains("got a file, expected a directory"));
+}
+
+#[test]
+fn the_page_on_settings_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = reference();
+    if Environment::capture().get("KANBAN_BLESS").is_some() {
+        fs::write(&file, &page).unwrap();
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(written, page, "docs/configuration.md is not current; run `KANBAN_BLESS=1 cargo test --test settings`");
+}
