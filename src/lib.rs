@@ -1,9 +1,14 @@
 //! The kanban gateway: a chat bot service that speaks `/kanban`, keeps a durable board and runs workers.
 
+#![deny(unsafe_code)]
+
 pub mod board;
 pub mod clock;
+pub mod dispatcher;
+pub mod process;
 pub mod random;
 pub mod secret;
 pub mod settings;
 pub mod suggest;
 pub mod telemetry;
+pub mod shim;

@@ -1,0 +1,265 @@
+//! Worktrees: one per task, on a branch of its own, never removed with work that exists nowhere else.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{process::Command, time};
+
+use super::{Refusal, require_absolute};
+use crate::board::id::TaskId;
+
+/// The directory of a repository that holds the worktrees which we made.
+const FOLDER: &str = ".worktrees";
+
+/// How long one git command may take.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(super) async fn prepare(base: &Path, branch: Option<&str>, task: &TaskId) -> Result<PathBuf, Refusal> {
+    require_absolute(base, "worktree")?;
+    let branch = branch.map_or_else(|| format!("kanban/{task}"), str::to_owned);
+    check_branch(&branch)?;
+    let repository = Repository::around(base).await?;
+    let folder = repository.top.join(FOLDER);
+    let path = folder.join(task.as_str());
+    for place in [&folder, &path] {
+        if fs::symlink_metadata(place).is_ok_and(|found| !found.is_dir()) {
+            return Err(Refusal::new(format!(
+                "`{}` is in the way of a worktree; move it away, then retry",
+                place.display()
+            )));
+        }
+    }
+    if path.exists() {
+        return repository.own_worktree(&path).await;
+    }
+    repository.hide_folder()?;
+    repository.add(&path, &branch).await?;
+    fs::canonicalize(&path).map_err(|error| Refusal::io("use", &path, &error))
+}
+
+/// Work in a worktree that exists nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsaved {
+    /// Files that were changed or added and not committed.
+    Files(usize),
+    /// Commits that are on no other branch, here or on a remote.
+    Commits(usize),
+}
+
+/// Answers what would be lost with a worktree; nothing if all of it is saved elsewhere.
+///
+/// # Errors
+/// When git cannot tell; then nothing may be removed.
+pub async fn worktree_is_clean(path: &Path) -> Result<Option<Unsaved>, Refusal> {
+    let status = git(path, &["status", "--porcelain", "--untracked-files=all"]).await?;
+    let files = status.lines().count();
+    if files > 0 {
+        return Ok(Some(Unsaved::Files(files)));
+    }
+    let mut arguments = vec!["rev-list", "--count", "HEAD", "--not"];
+    let head = git(path, &["rev-parse", "--symbolic-full-name", "HEAD"]).await?;
+    let own = head.strip_prefix("refs/heads/").map(|branch| format!("--exclude={branch}"));
+    arguments.extend(own.as_deref());
+    arguments.extend(["--branches", "--remotes"]);
+    let count = git(path, &arguments).await?;
+    match count.parse() {
+        Ok(0) => Ok(None),
+        Ok(commits) => Ok(Some(Unsaved::Commits(commits))),
+        Err(_) => {
+            Err(Refusal::new(format!("git counted `{count}` commits in `{}`; expected a number", path.display())))
+        }
+    }
+}
+
+/// Removes a worktree that we made, if nothing would be lost with it. Its branch stays.
+///
+/// # Errors
+/// When it is not one of ours, or holds work that exists nowhere else.
+pub async fn remove_worktree(path: &Path) -> Result<(), Refusal> {
+    let folder = path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == FOLDER));
+    let Some(top) = folder.and_then(Path::parent) else {
+        return Err(Refusal::new(format!("`{}` is not a worktree that we made; it was left alone", path.display())));
+    };
+    let repository = Repository::around(top).await?;
+    let path = repository.own_worktree(path).await?;
+    let lost = match worktree_is_clean(&path).await? {
+        None => {
+            let path = text(&path)?;
+            return git(&repository.top, &["worktree", "remove", "--", path]).await.map(drop);
+        }
+        Some(Unsaved::Files(count)) => format!("{count} changed files that are not committed"),
+        Some(Unsaved::Commits(count)) => format!("{count} commits that are neither pushed nor merged"),
+    };
+    Err(Refusal::new(format!(
+        "`{}` was kept: it has {lost}; save them, or remove it with `git worktree remove --force`",
+        path.display()
+    )))
+}
+
+struct Repository {
+    /// The main working tree, also when we were pointed at a linked one.
+    top: PathBuf,
+    /// The directory that all working trees share, `.git` of the main one.
+    common: PathBuf,
+}
+
+impl Repository {
+    /// Finds the nearest repository at or above a path; the path itself may be missing.
+    async fn around(base: &Path) -> Result<Self, Refusal> {
+        let start = base.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
+        let none = |why: &str| {
+            Refusal::new(format!(
+                "no git repository at or above `{}` ({why}); run `git init` there, or use `--workspace dir:{}`",
+                base.display(),
+                base.display()
+            ))
+        };
+        let common = git(start, &["rev-parse", "--path-format=absolute", "--git-common-dir"])
+            .await
+            .map_err(|error| none(&error.to_string()))?;
+        let common = fs::canonicalize(common).map_err(|error| none(&error.to_string()))?;
+        let top = match common.parent() {
+            Some(top) if common.file_name().is_some_and(|name| name == ".git") => top.to_owned(),
+            // A submodule keeps its `.git` elsewhere; a bare repository has no working tree, which git says here.
+            _ => git(start, &["rev-parse", "--show-toplevel"]).await.map_err(|error| none(&error.to_string()))?.into(),
+        };
+        Ok(Self { top, common })
+    }
+
+    /// Checks that a directory is the top of a worktree of this repository, and answers its true path.
+    async fn own_worktree(&self, path: &Path) -> Result<PathBuf, Refusal> {
+        let true_path = fs::canonicalize(path).map_err(|error| Refusal::io("use", path, &error))?;
+        let places =
+            git(&true_path, &["rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"]).await;
+        let is_ours = places.is_ok_and(|places| {
+            let mut places = places.lines().map(fs::canonicalize);
+            places.next().is_some_and(|top| top.is_ok_and(|top| top == true_path))
+                && places.next().is_some_and(|common| common.is_ok_and(|common| common == self.common))
+        });
+        if is_ours {
+            return Ok(true_path);
+        }
+        Err(Refusal::new(format!(
+            "`{}` exists and is not a worktree of `{}`; move it away, then retry",
+            path.display(),
+            self.top.display()
+        )))
+    }
+
+    async fn add(&self, path: &Path, branch: &str) -> Result<(), Refusal> {
+        let reference = format!("refs/heads/{branch}");
+        let target = text(path)?;
+        let mut arguments = vec!["worktree", "add"];
+        // A worktree that was deleted by hand is still listed; then, and only then, force takes its place.
+        let listed = git(&self.top, &["worktree", "list", "--porcelain"]).await?;
+        if listed.lines().any(|line| line.strip_prefix("worktree ") == Some(target)) {
+            arguments.push("--force");
+        }
+        if git(&self.top, &["show-ref", "--verify", "--quiet", &reference]).await.is_ok() {
+            arguments.extend(["--", target, branch]);
+        } else if git(&self.top, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await.is_ok() {
+            arguments.extend(["-b", branch, "--", target, "HEAD"]);
+        } else {
+            return Err(Refusal::new(format!(
+                "`{}` has no commit to start a worktree from; run `git commit` there first",
+                self.top.display()
+            )));
+        }
+        git(&self.top, &arguments).await.map(drop)
+    }
+
+    /// Keeps our folder out of the person's `git status` and `git add`.
+    fn hide_folder(&self) -> Result<(), Refusal> {
+        let path = self.common.join("info/exclude");
+        let fail = |error: std::io::Error| Refusal::io("write", &path, &error);
+        let rule = format!("/{FOLDER}/");
+        let present = fs::read_to_string(&path).unwrap_or_default();
+        if present.lines().any(|line| line.trim() == rule) {
+            return Ok(());
+        }
+        fs::create_dir_all(self.common.join("info")).map_err(fail)?;
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&path).map_err(fail)?;
+        let start = if present.is_empty() || present.ends_with('\n') { "" } else { "\n" };
+        file.write_all(format!("{start}{rule}\n").as_bytes()).map_err(fail)
+    }
+}
+
+/// Refuses what git would refuse, and what git would take for something else than a branch.
+fn check_branch(name: &str) -> Result<(), Refusal> {
+    let part_fits = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let fits = name.split('/').all(part_fits)
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !name.contains("@{")
+        && name != "@"
+        && name != "HEAD"
+        && name.len() <= 200
+        && !name.chars().any(|c| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c));
+    if fits {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "`{}` is not a branch name; expected letters, digits, `-`, `_`, `.` and `/`, as in `--branch feature/login`",
+        name.escape_debug()
+    )))
+}
+
+fn text(path: &Path) -> Result<&str, Refusal> {
+    path.to_str().ok_or_else(|| Refusal::new(format!("`{}` is not valid UTF-8", path.display())))
+}
+
+/// Runs git in a directory and answers its output without the last line's end.
+async fn git(directory: &Path, arguments: &[&str]) -> Result<String, Refusal> {
+    let shown = || format!("`git {}` in `{}`", arguments.join(" "), directory.display());
+    let mut command = Command::new("git");
+    // These would point git at another repository than the one that we name.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
+        command.env_remove(name);
+    }
+    command
+        .arg("-C")
+        .arg(directory)
+        .args(arguments)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = time::timeout(DEADLINE, command.output())
+        .await
+        .map_err(|_| Refusal::new(format!("{} took more than {} s", shown(), DEADLINE.as_secs())))?
+        .map_err(|error| {
+            Refusal::new(format!("cannot run `git`: {error}; install git, or use `--workspace scratch`"))
+        })?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        return Err(Refusal::new(format!("{} failed: {}", shown(), error.trim())));
+    }
+    let output =
+        String::from_utf8(output.stdout).map_err(|_| Refusal::new(format!("{} printed no valid UTF-8", shown())))?;
+    Ok(output.trim_end_matches('\n').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_branch;
+
+    #[test]
+    fn branch_names_that_git_would_misread_are_refused() {
+        for good in ["kanban/t_1", "main", "feature/login-2", "r.1", "ünïcode"] {
+            assert!(check_branch(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "", "-b", "--force", "a..b", "a@{1}", "a b", "a\tb", "a\n", "/a", "a/", "a//b", ".a", "a/.b", "a.lock",
+            "a.", "a~1", "a^", "a:b", "a?", "a*", "a[", "a\\b", "@", "HEAD",
+        ] {
+            assert!(check_branch(bad).is_err(), "{bad:?}");
+        }
+    }
+}

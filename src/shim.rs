@@ -1,0 +1,120 @@
+//! The small process that owns one worker: starts it, is its only door to the board, ends it with all that it started,
+//! and leaves a record of how it ended. It goes on while the gateway is away.
+
+mod calls;
+pub mod client;
+mod log;
+mod protocol;
+mod record;
+mod run;
+mod server;
+mod spec;
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, Write},
+    os::unix::{ffi::OsStrExt, net::UnixListener},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+pub use self::{
+    calls::{Call, changes_the_board, pending_calls},
+    log::newest as newest_output,
+    protocol::Answer,
+    record::{Exit, exit_record},
+    spec::{Spec, Token, socket_path},
+};
+use crate::process;
+
+/// The first argument that turns the program into a shim.
+pub const VERB: &str = "shim";
+
+/// The environment variable that tells a worker's processes their shim's socket, and us whose processes they are.
+pub const SOCKET_VARIABLE: &str = "KANBAN_SOCKET";
+
+/// Runs `kanban shim RUNDIR`, started by [`client::spawn`] with the listening socket as standard input.
+pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let outcome = match (args.next(), args.next()) {
+        (Some(rundir), None) => keep(Path::new(&rundir)),
+        _ => Err(io::Error::other(
+            "`kanban shim` is started by the dispatcher, with one run's directory as its argument",
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when this fails.
+            let _ = writeln!(io::stderr(), "kanban shim: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Answers the run directory that the nearest shim above a process was started with, whatever the environment of the
+/// process says. A process below a shim is that run's worker.
+pub fn above(pid: u32) -> Option<PathBuf> {
+    all_above(pid).next()
+}
+
+/// Answers the run directories of every shim above a process, nearest first: a worker may run a gateway of its own.
+pub fn all_above(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let own = Program::of(std::process::id());
+    process::ancestors(pid).filter_map(move |ancestor| {
+        let own = own.as_ref()?;
+        let command_line = std::fs::read(format!("/proc/{}/cmdline", ancestor.pid)).ok()?;
+        let mut words = command_line.split(|byte| *byte == 0).skip(1);
+        let rundir = (words.next()? == VERB.as_bytes()).then(|| words.next()).flatten()?;
+        (Program::of(ancestor.pid)? == *own).then(|| PathBuf::from(OsStr::from_bytes(rundir)))
+    })
+}
+
+/// The program that a process runs.
+struct Program {
+    path: PathBuf,
+    file: Option<(u64, u64)>,
+}
+
+impl Program {
+    fn of(pid: u32) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let link = format!("/proc/{pid}/exe");
+        let path = std::fs::read_link(&link).ok()?;
+        // A program that was replaced by its next version keeps running under its old name with this mark.
+        let path = path
+            .as_os_str()
+            .as_bytes()
+            .strip_suffix(b" (deleted)")
+            .map_or(path.clone(), |bytes| OsStr::from_bytes(bytes).into());
+        let file = std::fs::metadata(&link).ok().map(|file| (file.dev(), file.ino()));
+        Some(Self { path, file })
+    }
+}
+
+impl PartialEq for Program {
+    /// The same file, or the same place before and after an upgrade.
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path || (self.file.is_some() && self.file == other.file)
+    }
+}
+
+fn keep(rundir: &Path) -> io::Result<()> {
+    process::become_keeper()?;
+    let listener = listener_on_stdin()?;
+    let spec = Spec::read(rundir)?;
+    run::own(rundir, &spec, listener)
+}
+
+/// Takes the listening socket off standard input, so that no child can hold it.
+fn listener_on_stdin() -> io::Result<UnixListener> {
+    let stdin = rustix::stdio::stdin();
+    if !rustix::net::sockopt::socket_acceptconn(stdin).unwrap_or(false) {
+        return Err(io::Error::other("standard input is not a listening socket; the dispatcher starts this program"));
+    }
+    let listener = rustix::io::fcntl_dupfd_cloexec(stdin, 3)?;
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    let listener = UnixListener::from(listener);
+    // A socket made by an asynchronous program does not wait; ours must.
+    listener.set_nonblocking(false)?;
+    Ok(listener)
+}

@@ -1,0 +1,219 @@
+//! The other side of a shim: the gateway starts, watches and stops it; the command line inside a worker calls through it.
+
+use std::{
+    fs, io,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
+            net::UnixListener,
+        },
+    },
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use serde::Serialize;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    net::UnixStream,
+    time,
+};
+
+use super::{
+    Answer, Exit, SOCKET_VARIABLE, Spec, Token, VERB, exit_record,
+    protocol::{self, Notice, Request},
+    spec::make_private,
+};
+use crate::process::{self, Identity};
+
+/// How long a shim may take to answer what it can answer at once.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Longer than the shim waits for the gateway, so that the shim's answer is heard.
+const CALL_DEADLINE: Duration = Duration::from_secs(600);
+
+/// Writes the specification into a new run directory and binds the run's socket, so that [`watch`] works from here on.
+///
+/// # Errors
+/// When a directory, the file or the socket cannot be made.
+pub fn prepare(rundir: &Path, spec: &Spec) -> io::Result<UnixListener> {
+    make_private(rundir)?;
+    let draft = rundir.join("spec.json.new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    io::Write::write_all(&mut file, &serde_json::to_vec(spec)?)?;
+    fs::rename(&draft, rundir.join(Spec::FILE))?;
+    // A socket left by a machine that stopped is in the way; anything else is not ours to remove.
+    if fs::symlink_metadata(&spec.socket).is_ok_and(|found| found.file_type().is_socket()) {
+        fs::remove_file(&spec.socket)?;
+    }
+    let listener = UnixListener::bind(&spec.socket)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot bind `{}`: {error}", spec.socket.display())))?;
+    fs::set_permissions(&spec.socket, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Starts the shim of a prepared run and answers its pid.
+///
+/// While this process lives it takes the shim off the process
+/// table; afterwards the system does. What the shim has to say of itself is appended to `shim.log` in the run directory.
+///
+/// # Errors
+/// When the program cannot be started.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn spawn(program: &Path, rundir: &Path, listener: UnixListener) -> io::Result<u32> {
+    let log = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(rundir.join("shim.log"))?;
+    let mut shim = tokio::process::Command::new(program)
+        .arg(VERB)
+        .arg(std::path::absolute(rundir)?)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(log))
+        .spawn()?;
+    let pid = shim.id().ok_or_else(|| io::Error::other("the shim has no pid"))?;
+    tokio::spawn(async move { shim.wait().await });
+    Ok(pid)
+}
+
+/// News of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// The worker runs.
+    Started(Identity),
+    /// The worker could not be started; an exit follows.
+    Failed(String),
+    /// All of the run is over.
+    Exit(Exit),
+    /// The shim is gone and has left no record: how the worker ended is not known. Nothing of the run is left.
+    Lost,
+}
+
+/// The news of one run, in order. [`Update::Exit`] or [`Update::Lost`] is the last.
+#[derive(Debug)]
+pub struct Watch {
+    rundir: PathBuf,
+    lines: Option<Lines<BufReader<UnixStream>>>,
+    is_over: bool,
+}
+
+/// Asks the shim of a run for its news. A shim that is gone is news, not an error.
+///
+/// # Errors
+/// When this process cannot open a connection, or the shim does not take one within half a minute.
+pub async fn watch(rundir: &Path, socket: &Path, token: &Token) -> io::Result<Watch> {
+    let lines = match ask(socket, &Request::Watch { token: token.clone() }).await {
+        Ok(lines) => Some(lines),
+        Err(error) if is_gone(&error) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Watch { rundir: rundir.to_owned(), lines, is_over: false })
+}
+
+impl Watch {
+    /// Waits for the next news; nothing after the last. May be given up at any time without losing news.
+    ///
+    /// # Errors
+    /// When the shim refuses the token or says something that we do not understand.
+    pub async fn next(&mut self) -> io::Result<Option<Update>> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let line = match &mut self.lines {
+            Some(lines) => lines.next_line().await,
+            None => Ok(None),
+        };
+        let update = match line {
+            Ok(Some(line)) => match serde_json::from_str(&line)? {
+                Notice::Started(identity) => Update::Started(identity),
+                Notice::Failed { error } => Update::Failed(error),
+                Notice::Exit(exit) => Update::Exit(exit),
+                Notice::Refused(reason) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
+                Notice::Stopping(_) => return Err(io::Error::other("the shim answered another question")),
+            },
+            // The connection of a shim that has ended breaks; its record tells more.
+            Ok(None) | Err(_) => match exit_record(&self.rundir) {
+                Some(exit) => Update::Exit(exit),
+                None => {
+                    end_strays(&self.rundir).await?;
+                    Update::Lost
+                }
+            },
+        };
+        self.is_over = matches!(update, Update::Exit(_) | Update::Lost);
+        Ok(Some(update))
+    }
+}
+
+/// Asks the shim to end its run; the end itself comes through [`watch`]. Answers false when the shim is gone already.
+///
+/// # Errors
+/// When the shim refuses the token or does not answer within half a minute.
+pub async fn stop(socket: &Path, token: &Token, reason: &str) -> io::Result<bool> {
+    let request = Request::Stop { token: token.clone(), reason: reason.to_owned() };
+    let answer = async { ask(socket, &request).await?.next_line().await };
+    match time::timeout(DEADLINE, answer).await? {
+        Ok(Some(line)) => match serde_json::from_str(&line)? {
+            Notice::Stopping(_) => Ok(true),
+            Notice::Refused(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
+            Notice::Started(_) | Notice::Failed { .. } | Notice::Exit(_) => {
+                Err(io::Error::other("the shim answered another question"))
+            }
+        },
+        Ok(None) => Ok(false),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends one command line through a shim, as the command line does inside a worker, and waits for the answer.
+///
+/// # Errors
+/// When the shim cannot be reached or is lost before it has answered.
+pub fn call(socket: &Path, argv: &[String], stdin: Option<&str>) -> io::Result<Answer> {
+    let stream = protocol::connect(socket, CALL_DEADLINE)?;
+    protocol::send(&stream, &Request::Call { argv: argv.to_vec(), stdin: stdin.map(str::to_owned) })?;
+    protocol::receive(&mut io::BufReader::new(&stream), u64::MAX)?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the run ended before the call was answered"))
+}
+
+/// Ends what a killed shim could not take along: its worker dies with it, but not what the worker had started.
+async fn end_strays(rundir: &Path) -> io::Result<()> {
+    let Ok(spec) = Spec::read(rundir) else { return Ok(()) };
+    let entry = format!("{SOCKET_VARIABLE}={}", spec.socket.display());
+    tokio::task::spawn_blocking(move || process::kill_marked(&entry, DEADLINE))
+        .await
+        .map(drop)
+        .map_err(io::Error::other)
+}
+
+async fn ask(socket: &Path, request: &impl Serialize) -> io::Result<Lines<BufReader<UnixStream>>> {
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    let connected = async {
+        let mut stream = loop {
+            match UnixStream::connect(socket).await {
+                // A worker that floods its shim fills the queue for a moment.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => time::sleep(Duration::from_millis(20)).await,
+                connected => break connected?,
+            }
+        };
+        stream.write_all(&line).await?;
+        Ok(BufReader::new(stream).lines())
+    };
+    time::timeout(DEADLINE, connected).await?
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+    )
+}

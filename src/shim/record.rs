@@ -1,0 +1,51 @@
+//! How a run ended, kept in `exit.json` of the run's directory.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+
+/// The end of a run. It exists only after the last process of the run is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// The worker's exit code, if it ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended the worker.
+    pub signal: Option<i32>,
+    /// Why the worker was ended from outside: `time limit`, or the reason of the one who stopped it.
+    pub stopped: Option<String>,
+    pub started_at: Millis,
+    pub ended_at: Millis,
+    /// Why the worker was never started.
+    pub error: Option<String>,
+    /// The last lines of the output.
+    pub tail: String,
+}
+
+impl Exit {
+    /// The reason of a run that took longer than it may.
+    pub const TIME_LIMIT: &str = "time limit";
+}
+
+/// Reads how a run ended; nothing if it has not, or nobody could write it down.
+pub fn exit_record(rundir: &Path) -> Option<Exit> {
+    serde_json::from_slice(&fs::read(rundir.join(FILE)).ok()?).ok()
+}
+
+/// Writes the record so that it is there whole or not at all, also after a power loss.
+pub(super) fn write(rundir: &Path, exit: &Exit) -> io::Result<()> {
+    let draft = rundir.join("exit.json.new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(&serde_json::to_vec(exit)?)?;
+    file.sync_all()?;
+    fs::rename(&draft, rundir.join(FILE))?;
+    File::open(rundir)?.sync_all()
+}
+
+const FILE: &str = "exit.json";

@@ -1,0 +1,261 @@
+//! The life of one worker: started, watched over, ended with all that it started, written down.
+
+use std::{
+    fs::{self, File},
+    io::{self, PipeReader},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Exit, Spec,
+    calls::Calls,
+    log::{Log, Tail},
+    protocol::{self, Notice},
+    record, server,
+};
+use crate::{
+    clock::Clock,
+    process::{self, Ending, Identity, Tree},
+};
+
+/// Runs the worker of a specification and answers when its last process is gone and the record is written.
+pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Result<()> {
+    let own = Identity::own()?;
+    let clock = Clock::system();
+    let (started_at, started) = (clock.now(), Instant::now());
+    // The worker is started first: while this process has one thread, and before anything else takes time.
+    let worker = start(spec);
+    let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));
+    let calls = Arc::new(Calls::new(rundir, spec));
+    let drained = worker.as_ref().ok().map(|_| mpsc::channel::<()>());
+
+    let server = server::Server { own: own.clone(), token: spec.token.clone(), run: run.clone(), calls: calls.clone() };
+    in_background("server", move || server.serve(&listener))?;
+
+    let mut exit = Exit {
+        code: None,
+        signal: None,
+        stopped: None,
+        started_at,
+        ended_at: started_at,
+        error: None,
+        tail: String::new(),
+    };
+    match worker {
+        Err(error) => exit.error = Some(error),
+        Ok(worker) => {
+            let (drained, done) = drained.unwrap_or_else(mpsc::channel);
+            let Worker { identity, log, output, tail } = worker;
+            in_background("log", move || {
+                log.drain(output);
+                drop(drained);
+            })?;
+            let forwarder = calls.clone();
+            in_background("calls", move || forwarder.forward())?;
+            let tree = Tree { root: own, group: identity.pid };
+            let grace = Duration::from_secs(spec.grace_seconds);
+            let limit = spec.time_limit_seconds.and_then(|seconds| started.checked_add(Duration::from_secs(seconds)));
+            let guarded = run.clone();
+            in_background("guard", move || guarded.guard(&tree, limit, grace))?;
+
+            while let Some((pid, ending)) = process::reap()? {
+                if pid == identity.pid {
+                    match ending {
+                        Ending::Code(code) => exit.code = Some(code),
+                        Ending::Signal(signal) => exit.signal = Some(signal),
+                    }
+                    run.worker_ended();
+                }
+            }
+            run.all_ended();
+            // The pipe ends with its last writer; one that was handed to a stranger must not hold the run.
+            let _ = done.recv_timeout(Duration::from_secs(2));
+            exit.stopped = run.reason();
+            exit.tail = tail.text();
+        }
+    }
+    calls.close();
+    exit.ended_at = clock.now();
+    let written = record::write(rundir, &exit);
+    run.finish(exit);
+    // A socket that stays behind refuses every caller and is replaced with the directory.
+    let _ = fs::remove_file(&spec.socket);
+    written
+}
+
+/// What the threads of a shim know of its worker.
+pub(super) struct Run {
+    beginning: Result<Identity, String>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Why the worker is being ended, if it did not end by itself first.
+    stopped: Option<String>,
+    worker_ended: bool,
+    all_ended: bool,
+    exit: Option<Exit>,
+    watchers: Vec<UnixStream>,
+}
+
+impl Run {
+    fn new(beginning: Result<Identity, String>) -> Self {
+        Self { beginning, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Tells a watcher how the run began and, now or later, how it ended.
+    pub(super) fn watch(&self, stream: UnixStream) {
+        let beginning = match &self.beginning {
+            Ok(identity) => Notice::Started(identity.clone()),
+            Err(error) => Notice::Failed { error: error.clone() },
+        };
+        if protocol::send(&stream, &beginning).is_ok() {
+            self.tell_end(stream);
+        }
+    }
+
+    /// Ends the run. The first reason counts; a worker that has ended by itself keeps its own end.
+    pub(super) fn stop(&self, reason: String, stream: UnixStream) {
+        {
+            let mut state = locked(&self.state);
+            if !state.worker_ended && state.stopped.is_none() {
+                state.stopped = Some(reason);
+            }
+        }
+        self.changed.notify_all();
+        if protocol::send(&stream, &Notice::Stopping(true)).is_ok() {
+            self.tell_end(stream);
+        }
+    }
+
+    fn tell_end(&self, stream: UnixStream) {
+        let mut state = locked(&self.state);
+        match state.exit.clone() {
+            Some(exit) => drop(protocol::send(&stream, &Notice::Exit(exit))),
+            None => {
+                // A gateway that was restarted many times leaves a dead connection each time.
+                state.watchers.retain(|watcher| !is_closed(watcher));
+                state.watchers.push(stream);
+            }
+        }
+    }
+
+    /// Ends the tree at the time limit, on request, and when the worker has left something behind.
+    fn guard(&self, tree: &Tree, limit: Option<Instant>, grace: Duration) {
+        let mut state = locked(&self.state);
+        while !state.worker_ended && state.stopped.is_none() {
+            state = match limit.map(|limit| limit.saturating_duration_since(Instant::now())) {
+                None => wait(&self.changed, state),
+                Some(Duration::ZERO) => {
+                    state.stopped = Some(Exit::TIME_LIMIT.to_owned());
+                    state
+                }
+                Some(left) => wait_up_to(&self.changed, state, left),
+            };
+        }
+        let mut grace = grace;
+        while !state.all_ended {
+            drop(state);
+            tree.kill(grace, Duration::from_secs(1));
+            grace = Duration::ZERO;
+            state = locked(&self.state);
+            if !state.all_ended {
+                // The last one may not be taken off the process table yet, or may have hidden between two looks.
+                state = wait_up_to(&self.changed, state, Duration::from_millis(50));
+            }
+        }
+    }
+
+    fn worker_ended(&self) {
+        locked(&self.state).worker_ended = true;
+        self.changed.notify_all();
+    }
+
+    fn all_ended(&self) {
+        locked(&self.state).all_ended = true;
+        self.changed.notify_all();
+    }
+
+    fn reason(&self) -> Option<String> {
+        locked(&self.state).stopped.clone()
+    }
+
+    fn finish(&self, exit: Exit) {
+        let mut state = locked(&self.state);
+        let notice = Notice::Exit(exit.clone());
+        state.exit = Some(exit);
+        for watcher in state.watchers.drain(..) {
+            // One that is gone finds the record.
+            let _ = protocol::send(&watcher, &notice);
+        }
+    }
+}
+
+struct Worker {
+    identity: Identity,
+    log: Log,
+    output: PipeReader,
+    tail: Tail,
+}
+
+fn start(spec: &Spec) -> Result<Worker, String> {
+    let log = Log::open(&spec.log, spec.log_limit_bytes)
+        .map_err(|error| format!("cannot open the log `{}`: {error}", spec.log.display()))?;
+    let Some((program, arguments)) = spec.argv.split_first() else {
+        return Err("the profile has an empty command line; set its `argv` in the settings".to_owned());
+    };
+    if !fs::metadata(&spec.cwd).is_ok_and(|found| found.is_dir()) {
+        return Err(format!("the workspace `{}` is not a directory", spec.cwd.display()));
+    }
+    let input = spec.stdin.as_deref().unwrap_or(Path::new("/dev/null"));
+    let stdin = File::open(input).map_err(|error| format!("cannot open the prompt `{}`: {error}", input.display()))?;
+    let plumbing = |error: io::Error| format!("cannot make a pipe for the output: {error}");
+    let (output, stdout) = io::pipe().map_err(plumbing)?;
+    let stderr = stdout.try_clone().map_err(plumbing)?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(spec.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(&spec.cwd)
+        .stdin(Stdio::from(stdin))
+        .stdout(Stdio::from(stdout))
+        .stderr(Stdio::from(stderr));
+    let child = process::bind_to_keeper(&mut command)
+        .spawn()
+        .map_err(|error| format!("cannot start `{program}` in `{}`: {error}", spec.cwd.display()))?;
+    // A worker that has ended already is a zombie until it is reaped, and still tells when it started.
+    let identity = Identity::of_child(child.id());
+    let tail = log.tail();
+    Ok(Worker { identity, log, output, tail })
+}
+
+fn in_background(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).stack_size(server::STACK).spawn(work).map(drop)
+}
+
+fn is_closed(stream: &UnixStream) -> bool {
+    let mut polled = [rustix::event::PollFd::new(stream, rustix::event::PollFlags::empty())];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// A thread that panicked leaves nothing half-changed behind: every change below a lock is one assignment.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn wait<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn wait_up_to<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>, time: Duration) -> MutexGuard<'a, T> {
+    changed.wait_timeout(guard, time).unwrap_or_else(PoisonError::into_inner).0
+}

@@ -1,0 +1,118 @@
+//! The shim's socket: the gateway watches and stops the run, the worker's processes call the board.
+
+use std::{
+    io::{self, BufReader},
+    os::unix::net::{UnixListener, UnixStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{
+    Answer, Token,
+    calls::Calls,
+    protocol::{self, Notice, Request},
+    run::Run,
+};
+use crate::process::{self, Identity};
+
+/// Enough for every thread of a shim: none recurses.
+pub(super) const STACK: usize = 256 << 10;
+
+/// How many connections of the worker are served at once. The gateway's are always served.
+const MOST_CONNECTIONS: usize = 128;
+
+/// How long a client may take to send its line or to take ours.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All that answers need.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) own: Identity,
+    pub(super) token: Token,
+    pub(super) run: Arc<Run>,
+    pub(super) calls: Arc<Calls>,
+}
+
+impl Server {
+    /// Serves for as long as the process lives.
+    pub(super) fn serve(self, listener: &UnixListener) {
+        let open = Arc::new(AtomicUsize::new(0));
+        loop {
+            let Ok((stream, _)) = listener.accept() else {
+                // Out of descriptors: wait until some connection has ended.
+                pause();
+                continue;
+            };
+            let from_worker = self.is_worker(&stream);
+            if from_worker && open.load(Ordering::Acquire) >= MOST_CONNECTIONS {
+                let _ = protocol::send(&stream, &Answer::refused(1, "too many calls at once; try again"));
+                continue;
+            }
+            open.fetch_add(1, Ordering::AcqRel);
+            let (server, closed) = (self.clone(), open.clone());
+            let spawned = thread::Builder::new().name("connection".to_owned()).stack_size(STACK).spawn(move || {
+                // The client may leave at any moment; then there is nobody to tell.
+                let _ = server.converse(stream, from_worker);
+                closed.fetch_sub(1, Ordering::AcqRel);
+            });
+            if spawned.is_err() {
+                // The worker has used up the processes that we may have; the connection is closed, the client asks again.
+                open.fetch_sub(1, Ordering::AcqRel);
+                pause();
+            }
+        }
+    }
+
+    /// Being below this shim is the proof of being its worker.
+    fn is_worker(&self, stream: &UnixStream) -> bool {
+        process::peer_pid(stream).is_ok_and(|pid| process::ancestors(pid).any(|ancestor| ancestor == self.own))
+    }
+
+    fn converse(&self, stream: UnixStream, from_worker: bool) -> io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let reading = stream.try_clone()?;
+        let mut reader = BufReader::new(&reading);
+        loop {
+            let request = match protocol::receive(&mut reader, protocol::LONGEST_LINE) {
+                Ok(Some(request)) => request,
+                Ok(None) => return Ok(()),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return Ok(());
+                }
+                Err(error) => return protocol::send(&stream, &Answer::refused(2, format!("not a request: {error}"))),
+            };
+            match request {
+                Request::Watch { token } if !from_worker && self.token.matches(&token) => {
+                    self.run.watch(stream);
+                    return Ok(());
+                }
+                Request::Stop { token, reason } if !from_worker && self.token.matches(&token) => {
+                    self.run.stop(reason, stream);
+                    return Ok(());
+                }
+                Request::Watch { .. } | Request::Stop { .. } => {
+                    let reason = "only the gateway may ask this, with the token of this run".to_owned();
+                    return protocol::send(&stream, &Notice::Refused(reason));
+                }
+                Request::Call { argv, stdin } if from_worker => {
+                    protocol::send(&stream, &self.calls.submit(argv, stdin))?;
+                }
+                Request::Call { .. } => {
+                    let reason = "this socket takes calls from its own worker alone; run `kanban` outside of it";
+                    return protocol::send(&stream, &Answer::refused(1, reason));
+                }
+            }
+        }
+    }
+}
+
+/// Waits a moment without a clock of our own.
+fn pause() {
+    let moment = rustix::event::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    let _ = rustix::event::poll(&mut [], Some(&moment));
+}
