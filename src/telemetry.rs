@@ -110,11 +110,11 @@ mod tests {
     fn libraries_are_heard_from_warn_on() {
         let text = logged(LogFormat::Text, LogLevel::Debug, || {
             tracing::debug!(target: "kanban_console", "ours");
-            tracing::info!(target: "sqlx::query", "chatter");
-            tracing::warn!(target: "sqlx::query", "slow");
+            tracing::info!(target: "library::part", "chatter");
+            tracing::warn!(target: "library::part", "slow");
         });
         assert!(text.contains("ours") && text.contains("slow") && !text.contains("chatter"), "{text}");
-        let text = logged(LogFormat::Text, LogLevel::Error, || tracing::warn!(target: "sqlx::query", "slow"));
+        let text = logged(LogFormat::Text, LogLevel::Error, || tracing::warn!(target: "library::part", "slow"));
         assert_eq!(text, "");
     }
 

@@ -1,5 +1,7 @@
 //! Settings as people write them: layers, refusals, origins, access, profiles, and the page that is generated.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 use std::{
     ffi::OsStr,
     fs,

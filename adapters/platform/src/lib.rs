@@ -2,6 +2,8 @@
 //!
 //! An adapter depends on this crate and on its platform's client, on nothing else of ours: it cannot name the board.
 
+#![forbid(unsafe_code)]
+
 mod message;
 mod spec;
 mod split;

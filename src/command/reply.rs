@@ -1,0 +1,73 @@
+//! What a command answers: a value, handed back to whoever asked.
+
+use serde_json::Value;
+
+use crate::board::{Error, TaskId, delivery::Answer};
+
+/// The answer to one command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// What was asked for, or what was done. Standard output of the command line.
+    pub text: String,
+    /// What was refused, and hints. Standard error of the command line.
+    pub notes: String,
+    /// 0 done, 1 refused, 2 not understood.
+    pub exit: u8,
+    /// The task that it is about, where it is about one.
+    pub task: Option<TaskId>,
+    /// The kind of event that it tells of: `created`.
+    pub event: Option<&'static str>,
+    /// Buttons for chat, with the command that each stands for.
+    pub actions: Vec<(String, Vec<String>)>,
+}
+
+impl Reply {
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// A document as the reference prints it: two blanks deep, other scripts as they are.
+    pub fn json(value: &Value) -> Self {
+        Self::text(serde_json::to_string_pretty(value).unwrap_or_default())
+    }
+
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self { notes: text.into(), exit: 1, ..Self::default() }
+    }
+
+    pub fn about(self, task: &TaskId) -> Self {
+        Self { task: Some(task.clone()), ..self }
+    }
+
+    /// A refusal says why; a fault is the operator's to read in the log, and the person gets a short sentence.
+    pub fn failed(error: &Error) -> Self {
+        match error {
+            Error::Refused(refusal) => Self::refused(refusal.text.clone()),
+            Error::Fault(fault) => {
+                tracing::error!(error = %fault, "a command failed");
+                Self::refused(format!("that did not work, and nothing was saved: {fault}"))
+            }
+        }
+    }
+
+    /// The form that chat shows: all of it, and privately when it is a refusal.
+    pub fn into_answer(self) -> Answer {
+        let mut text = self.text;
+        if !self.notes.is_empty() {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&self.notes);
+        }
+        if text.is_empty() {
+            text.push_str("(nothing to show)");
+        }
+        Answer {
+            text,
+            private: self.exit != 0,
+            task: self.task.map(|task| task.to_string()),
+            event: self.event.map(str::to_owned),
+            actions: self.actions,
+        }
+    }
+}
