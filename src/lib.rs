@@ -2,4 +2,5 @@
 
 pub mod board;
 pub mod clock;
+pub mod command;
 pub mod random;
