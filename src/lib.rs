@@ -4,11 +4,12 @@
 
 pub mod board;
 pub mod clock;
+pub mod command;
 pub mod dispatcher;
 pub mod process;
 pub mod random;
 pub mod secret;
 pub mod settings;
+pub mod shim;
 pub mod suggest;
 pub mod telemetry;
-pub mod shim;

@@ -16,6 +16,54 @@ pub struct Spec {
     pub capability: Capability,
 }
 
+impl Spec {
+    /// The verb that a path names, by names or aliases: `["boards", "create"]`.
+    pub fn at(&self, path: &[&str]) -> Option<&Spec> {
+        path.iter().try_fold(self, |spec, step| {
+            spec.verbs.iter().find(|verb| verb.name == *step || verb.aliases.iter().any(|alias| alias == step))
+        })
+    }
+
+    /// Turns the fields of a form into the words of [`crate::Input::Words`], to be called on the root.
+    ///
+    /// A list repeats its name in `values`. A flag is on when its value is `true`. The root's own arguments may be among
+    /// the values. A verb or an argument that does not exist is refused with a sentence.
+    pub fn words(&self, path: &[&str], values: &[(String, String)]) -> Result<Vec<String>, String> {
+        let verb = self.at(path).ok_or_else(|| format!("there is no verb `{}`", path.join(" ")))?;
+        let known = |name: &str| verb.args.iter().chain(&self.args).any(|arg| arg.name == name);
+        if let Some((name, _)) = values.iter().find(|(name, _)| !known(name)) {
+            return Err(format!("`{}` has no argument `{name}`", path.join(" ")));
+        }
+        let given = |arg: &Arg| {
+            let name = arg.name.clone();
+            values.iter().filter(move |(given, _)| *given == name).map(|(_, value)| value)
+        };
+        let mut words: Vec<String> = path.iter().map(|&step| step.to_owned()).collect();
+        for arg in self.args.iter().chain(&verb.args).filter(|arg| !arg.positional) {
+            for value in given(arg) {
+                match arg.kind {
+                    Kind::Flag if value == "true" => words.push(format!("--{}", arg.name)),
+                    Kind::Flag => {}
+                    Kind::Choice(_)
+                    | Kind::Task
+                    | Kind::Profile
+                    | Kind::Board
+                    | Kind::Tenant
+                    | Kind::Workspace
+                    | Kind::Integer
+                    | Kind::Text
+                    | Kind::Prose => words.push(format!("--{}={value}", arg.name)),
+                }
+            }
+        }
+        words.push("--".to_owned());
+        for arg in verb.args.iter().filter(|arg| arg.positional) {
+            words.extend(given(arg).cloned());
+        }
+        Ok(words)
+    }
+}
+
 /// Where a verb may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,212 @@
+//! Help texts and the page of all commands, written from the verbs as data.
+
+use std::fmt::Write;
+
+use kanban_platform::{Arg, Capability, Kind, Spec, Surface};
+
+use crate::command::{spec::spec, value::example_id, verbs::MENU};
+
+/// The short help: what people use most, and where the rest is.
+pub fn overview(prefix: &str) -> String {
+    let root = spec();
+    let mut text = format!("{}.\n\n", root.about);
+    for verb in MENU.iter().filter_map(|name| root.at(&[name])) {
+        let _ = writeln!(text, "{prefix} {} - {}", short_usage(verb), verb.about);
+    }
+    let hidden = |verb: &&Spec| match verb.surface {
+        Surface::Menu | Surface::Internal => false,
+        Surface::Chat => true,
+        Surface::CommandLine => !prefix.starts_with('/'),
+    };
+    let more: Vec<_> = root.verbs.iter().filter(hidden).map(|verb| verb.name.as_str()).collect();
+    let _ = write!(
+        text,
+        "\nAlso: {}\n{prefix} help <verb> tells more; `--board <BOARD>` picks another board.",
+        more.join(", ")
+    );
+    text
+}
+
+/// The help of one verb or group.
+pub fn verb(prefix: &str, path: &[&str]) -> String {
+    let Some(verb) = spec().at(path) else { return overview(prefix) };
+    let mut text = format!("{}.\n\nusage: {prefix} {}\n", verb.about, verb.usage);
+    if !verb.aliases.is_empty() {
+        let _ = writeln!(text, "also: {}", verb.aliases.join(", "));
+    }
+    if !verb.args.is_empty() {
+        text.push('\n');
+    }
+    for arg in &verb.args {
+        let _ = writeln!(text, "  {} - {}", shown(arg), described(arg));
+    }
+    if !verb.verbs.is_empty() {
+        text.push('\n');
+    }
+    for inner in &verb.verbs {
+        let _ = writeln!(text, "  {prefix} {} - {}", inner.usage, inner.about);
+    }
+    let _ = write!(text, "\nFor example: {prefix} {}", example(path));
+    text
+}
+
+/// The line that shows how a verb is typed.
+pub fn usage(path: &[&str]) -> String {
+    spec().at(path).map(|verb| verb.usage.clone()).unwrap_or_default()
+}
+
+/// A call of the verb that is complete.
+pub fn example(path: &[&str]) -> String {
+    let Some(verb) = spec().at(path) else { return String::new() };
+    let mut words = vec![path.join(" ")];
+    // A list of ids may come from an option too, but stands in every example.
+    let (places, options): (Vec<_>, Vec<_>) =
+        verb.args.iter().filter(|arg| arg.required || arg.positional && arg.list).partition(|arg| arg.positional);
+    words.extend(places.iter().map(|arg| sample(arg)));
+    words.extend(options.iter().map(|arg| format!("--{} {}", arg.name, sample(arg))));
+    if verb.args.is_empty() && !verb.verbs.is_empty() {
+        words.extend(verb.verbs.first().map(|inner| inner.name.clone()));
+    }
+    words.join(" ")
+}
+
+/// `docs/commands.md`.
+pub fn markdown() -> String {
+    let root = spec();
+    let mut page = String::from(
+        "# Commands\n\nGenerated from the declaration in `src/command/verbs.rs`; `KANBAN_BLESS=1 cargo test --test surfaces` writes it anew.\n\n\
+         In a chat a command begins with `/kanban`, on the command line with `kanban`. Titles, comments and reasons need no\n\
+         quotes. In a chat the first line is the command, and the lines below go as they are to the argument marked *text*.\n\n\
+         Every verb also takes:\n\n",
+    );
+    for arg in &root.args {
+        let only = if arg.name == "home" { " (command line)" } else { "" };
+        let _ = writeln!(page, "- `{}`: {}{only}", shown(arg), described(arg));
+    }
+    let groups = [
+        ("Look", Capability::Read),
+        ("Create and change tasks", Capability::Write),
+        ("Steer workers and the dispatcher", Capability::Operate),
+        ("Decide over the installation", Capability::Own),
+    ];
+    for (title, capability) in groups {
+        let in_chat = |verb: &&Spec| match verb.surface {
+            Surface::Menu | Surface::Chat => verb.capability == capability,
+            Surface::CommandLine | Surface::Internal => false,
+        };
+        section(&mut page, title, root.verbs.iter().filter(in_chat));
+    }
+    let in_terminal = |verb: &&Spec| match verb.surface {
+        Surface::CommandLine => true,
+        Surface::Menu | Surface::Chat | Surface::Internal => false,
+    };
+    section(&mut page, "On the command line alone", root.verbs.iter().filter(in_terminal));
+    page
+}
+
+fn section<'s>(page: &mut String, title: &str, verbs: impl Iterator<Item = &'s Spec>) {
+    let _ = write!(page, "\n## {title}\n");
+    for verb in verbs {
+        entry(page, verb, &verb.name, 3, verb.capability);
+    }
+}
+
+fn entry(page: &mut String, verb: &Spec, path: &str, depth: usize, capability: Capability) {
+    let _ = write!(page, "\n{} {path}\n\n{}.", "#".repeat(depth), verb.about);
+    if !verb.aliases.is_empty() {
+        let _ = write!(page, " Also `{}`.", verb.aliases.join("`, `"));
+    }
+    if verb.capability != capability {
+        let _ = write!(page, " For owners.");
+    }
+    let _ = write!(page, "\n\n    {}\n", verb.usage);
+    if !verb.args.is_empty() {
+        page.push('\n');
+    }
+    for arg in &verb.args {
+        let _ = writeln!(page, "- `{}`: {}", shown(arg), described(arg));
+    }
+    for inner in &verb.verbs {
+        entry(page, inner, &format!("{path} {}", inner.name), depth + 1, capability);
+    }
+}
+
+/// A verb with what it cannot do without.
+fn short_usage(verb: &Spec) -> String {
+    let mut words = vec![verb.name.clone()];
+    words.extend(verb.args.iter().filter(|arg| arg.positional && (arg.required || arg.list)).map(shown));
+    words.join(" ")
+}
+
+fn shown(arg: &Arg) -> String {
+    let dots = if arg.list { "…" } else { "" };
+    match (arg.positional, &arg.kind) {
+        (true, _) => format!("<{}>{dots}", arg.name.to_uppercase()),
+        (false, Kind::Flag) => format!("--{}", arg.name),
+        (false, kind) => format!("--{} <{}>{dots}", arg.name, kind_name(kind)),
+    }
+}
+
+fn described(arg: &Arg) -> String {
+    let mut text = arg.about.clone();
+    match &arg.kind {
+        Kind::Choice(choices) => {
+            let names: Vec<_> = choices.iter().map(|choice| format!("`{}`", choice.name)).collect();
+            let _ = write!(text, ": {}", names.join(", "));
+        }
+        Kind::Prose => text.push_str(" (*text*)"),
+        Kind::Flag
+        | Kind::Task
+        | Kind::Profile
+        | Kind::Board
+        | Kind::Tenant
+        | Kind::Workspace
+        | Kind::Integer
+        | Kind::Text => {}
+    }
+    if let Some(default) = &arg.default {
+        let _ = write!(text, " (default `{default}`)");
+    }
+    text
+}
+
+fn kind_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Flag => "true|false",
+        Kind::Choice(_) => "choice",
+        Kind::Task => "id",
+        Kind::Profile => "profile",
+        Kind::Board => "board",
+        Kind::Tenant => "tenant",
+        Kind::Workspace => "workspace",
+        Kind::Integer => "number",
+        Kind::Text => "value",
+        Kind::Prose => "text",
+    }
+}
+
+fn sample(arg: &Arg) -> String {
+    match &arg.kind {
+        Kind::Flag => "true".to_owned(),
+        Kind::Choice(choices) => choices.first().map(|choice| choice.name.clone()).unwrap_or_default(),
+        Kind::Task if arg.name == "child" => "t_7hw2q8zd".to_owned(),
+        Kind::Task => example_id().to_owned(),
+        Kind::Profile => "claude".to_owned(),
+        Kind::Board => "ops".to_owned(),
+        Kind::Tenant => "acme".to_owned(),
+        Kind::Workspace => "scratch".to_owned(),
+        Kind::Integer => "3".to_owned(),
+        Kind::Text => match arg.name.as_str() {
+            "title" => "fix the login page",
+            "path" => "report.pdf",
+            "n" => "1",
+            "name" => "Operations",
+            "platform" => "telegram",
+            "chat-id" => "12345",
+            "rundir" => "runs/7",
+            _ => "ready",
+        }
+        .to_owned(),
+        Kind::Prose => "which currency?".to_owned(),
+    }
+}

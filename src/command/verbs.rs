@@ -1,0 +1,1152 @@
+//! The declaration of every verb. Command line, chat, menus, forms, help and documentation are derived from it.
+//!
+//! The group in which a variant stands is the capability that a person needs for it. The first line of a doc comment
+//! is what menus show, at most 100 characters.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kanban_platform::Capability;
+
+use crate::{
+    board::id::{BoardSlug, ProfileName, TaskId},
+    command::value::{
+        Assignee, JsonObject, Limit, Phrase, Prose, Skill, Tenant, WorkspaceArg, duration, instant, positive, row,
+    },
+};
+
+/// The verbs that platforms' menus show, in order of use.
+pub const MENU: &[&str] = &[
+    "create", "list", "show", "comment", "complete", "block", "unblock", "assign", "retry", "cancel", "why", "tail",
+    "log", "watch", "unwatch", "stats", "archive", "dispatch", "boards", "schedule",
+];
+
+/// A board of tasks that workers do
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(name = "kanban", disable_help_subcommand = true, disable_help_flag = true)]
+pub struct Kanban {
+    /// The board, where it is not the thread's or the current one
+    #[arg(long, global = true, value_name = "BOARD")]
+    pub board: Option<BoardSlug>,
+    /// The directory that holds boards, settings and logs
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Verb {
+    #[command(flatten)]
+    Read(Read),
+    #[command(flatten)]
+    Write(Write),
+    #[command(flatten)]
+    Operate(Operate),
+    #[command(flatten)]
+    Own(Own),
+    #[command(flatten)]
+    Shell(Shell),
+    #[command(flatten)]
+    Internal(Internal),
+}
+
+impl Verb {
+    /// What a person must be allowed in order to run this very call, which may be more than its verb's group says.
+    pub fn capability(&self) -> Capability {
+        match self {
+            Self::Read(Read::Boards(Boards { verb: Some(BoardsVerb::Own(_)) })) => Capability::Own,
+            Self::Read(_) => Capability::Read,
+            Self::Write(Write::Archive(archive)) if !archive.rm.is_empty() => Capability::Own,
+            Self::Write(_) => Capability::Write,
+            Self::Operate(_) => Capability::Operate,
+            Self::Own(_) | Self::Shell(_) | Self::Internal(_) => Capability::Own,
+        }
+    }
+}
+
+/// Verbs that look at the board.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Read {
+    /// List tasks, 50 at a time
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Show a task with its comments, events and runs
+    Show(Show),
+    /// Show a task's latest events; on the command line, follow them
+    Tail(Tail),
+    /// Show who follows a task, or what this thread follows
+    Watches(Watches),
+    /// Print what a worker of the task is told
+    Context(Context),
+    /// List a task's runs
+    Runs(Runs),
+    /// Show what a task's worker printed, the newest part first
+    Log(Log),
+    /// Count tasks by status and by assignee
+    Stats(Stats),
+    /// List profiles and what each has to do
+    Assignees(Assignees),
+    /// List what is wrong on the board, and what to do about it
+    #[command(visible_alias = "diag")]
+    Diagnostics(Diagnostics),
+    /// Say why a task does not move, and what would move it
+    Why(Why),
+    /// List the files of a task
+    Attachments(Attachments),
+    /// List who follows a task
+    NotifyList(NotifyList),
+    /// List, create and switch boards
+    Boards(Boards),
+}
+
+/// Verbs that create and change tasks.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Write {
+    /// Create a task
+    Create(Create),
+    /// Make one task wait for another
+    Link(Link),
+    /// Stop one task waiting for another
+    Unlink(Unlink),
+    /// Add a comment to a task
+    Comment(Comment),
+    /// Mark tasks as done
+    Complete(Complete),
+    /// Change the result of a task that is done
+    Edit(Edit),
+    /// Stop a task until somebody answers
+    Block(Block),
+    /// Release blocked or scheduled tasks
+    Unblock(Unblock),
+    /// Put tasks aside until a time, or until they are released
+    Schedule(Schedule),
+    /// Make waiting tasks ready
+    Promote(Promote),
+    /// Follow a task, or the board, in this thread
+    Watch(Watch),
+    /// Stop following a task, or the board, in this thread
+    Unwatch(Unwatch),
+    /// Attach a file to a task
+    Attach(Attach),
+    /// Delete an attached file
+    AttachRm(AttachRm),
+    /// Let any thread follow a task
+    NotifySubscribe(NotifySubscribe),
+    /// Stop a thread following a task
+    NotifyUnsubscribe(NotifyUnsubscribe),
+    /// Put tasks out of sight
+    Archive(Archive),
+    /// Tell that a task's worker is alive
+    Heartbeat(Heartbeat),
+    /// Take a ready task to work on it by hand
+    Claim(Claim),
+}
+
+/// Verbs that steer workers and the dispatcher.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Operate {
+    /// Give a task to a profile
+    Assign(Assign),
+    /// Give a task to another profile, even while it runs
+    Reassign(Reassign),
+    /// Take a running task back from its worker
+    Reclaim(Reclaim),
+    /// Try failed tasks again
+    Retry(Retry),
+    /// Stop a task and its worker
+    Cancel(Cancel),
+    /// Start workers for ready tasks now, or pause and resume that
+    Dispatch(Dispatch),
+    /// Remove old workspaces, events and logs
+    Gc(Gc),
+}
+
+/// Verbs that decide over the installation.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Own {
+    /// Show the settings in force and where each comes from
+    Settings(Settings),
+}
+
+/// Verbs of the command line alone.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Shell {
+    /// Create the home directory and the default board
+    Init(Init),
+    /// Run the gateway: chats, dispatcher and board
+    Up(Up),
+    /// Send one message through the running gateway's console and print the reply
+    Say(Say),
+    /// Check the installation
+    Doctor(Doctor),
+    /// Print the completions for a shell
+    Completions(Completions),
+}
+
+/// Verbs that the program itself calls.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Internal {
+    /// Own one worker process
+    #[command(hide = true)]
+    Shim(Shim),
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct List {
+    /// Only tasks of the profile that asks
+    #[arg(long)]
+    pub mine: bool,
+    /// Only tasks of this profile; `none` for those of nobody
+    #[arg(long, value_name = "PROFILE")]
+    pub assignee: Option<Assignee>,
+    /// Only tasks in this status
+    #[arg(long)]
+    pub status: Option<Status>,
+    /// Only tasks of this tenant
+    #[arg(long)]
+    pub tenant: Option<Tenant>,
+    /// Only tasks of this agent session
+    #[arg(long)]
+    pub session: Option<String>,
+    /// Archived tasks too
+    #[arg(long)]
+    pub archived: bool,
+    /// Answer as JSON, all rows
+    #[arg(long)]
+    pub json: bool,
+    /// The order of the rows
+    #[arg(long)]
+    pub sort: Option<Sort>,
+    /// Only tasks of this workflow
+    #[arg(long, value_name = "ID")]
+    pub workflow_template_id: Option<String>,
+    /// Only tasks at this step of their workflow
+    #[arg(long, value_name = "KEY")]
+    pub step_key: Option<String>,
+    /// How many rows, or `all`
+    #[arg(long, value_name = "N|all")]
+    pub limit: Option<Limit>,
+    /// Start after this task, to see the next rows
+    #[arg(long, value_name = "ID")]
+    pub after: Option<TaskId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Show {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub filter: RunFilter,
+}
+
+/// Which runs are shown; both or neither.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct RunFilter {
+    /// What to select runs by
+    #[arg(long, requires = "state_name")]
+    pub state_type: Option<StateType>,
+    /// The status or outcome of the runs to show
+    #[arg(long, value_name = "VALUE", requires = "state_type")]
+    pub state_name: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Tail {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The time between two looks, on the command line
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub interval: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Watches {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: Option<TaskId>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Context {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Runs {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub filter: RunFilter,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Log {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// Only the last bytes, as many as this
+    #[arg(long, value_name = "BYTES", value_parser = positive)]
+    pub tail: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Stats {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Assignees {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Diagnostics {
+    /// Only findings of at least this weight
+    #[arg(long)]
+    pub severity: Option<Severity>,
+    /// Only findings on this task
+    #[arg(long, value_name = "ID")]
+    pub task: Option<TaskId>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Why {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Attachments {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct NotifyList {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: Option<TaskId>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Boards {
+    /// `list` where none is given.
+    #[command(subcommand)]
+    pub verb: Option<BoardsVerb>,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum BoardsVerb {
+    #[command(flatten)]
+    Read(BoardsRead),
+    #[command(flatten)]
+    Own(BoardsOwn),
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum BoardsRead {
+    /// List the boards
+    #[command(visible_alias = "ls")]
+    List(BoardsList),
+    /// Show the board in force here
+    #[command(visible_alias = "current")]
+    Show(BoardsShow),
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum BoardsOwn {
+    /// Create a board
+    #[command(visible_alias = "new")]
+    Create(BoardsCreate),
+    /// Give a board another title
+    Rename(BoardsRename),
+    /// Archive a board, or delete it for good
+    #[command(visible_alias = "remove")]
+    Rm(BoardsRm),
+    /// Make a board the current one
+    #[command(visible_alias = "use")]
+    Switch(BoardsSwitch),
+    /// Set the directory in which a board's tasks work, or clear it
+    SetDefaultWorkdir(BoardsSetDefaultWorkdir),
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsList {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Archived boards too
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsShow {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsCreate {
+    /// The short name
+    #[arg(value_name = "SLUG")]
+    pub slug: BoardSlug,
+    /// The title
+    #[arg(long)]
+    pub name: Option<Phrase>,
+    /// What the board is for
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<Prose>,
+    /// A sign shown before the title
+    #[arg(long)]
+    pub icon: Option<String>,
+    /// A colour, as `#rrggbb`
+    #[arg(long)]
+    pub color: Option<String>,
+    /// Make it the current board
+    #[arg(long)]
+    pub switch: bool,
+    /// The directory in which its tasks work
+    #[arg(long, value_name = "DIR")]
+    pub default_workdir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsRename {
+    /// The board
+    #[arg(value_name = "SLUG")]
+    pub slug: BoardSlug,
+    /// The new title
+    #[arg(value_name = "NAME", required = true)]
+    name: Vec<String>,
+}
+
+impl BoardsRename {
+    pub fn name(&self) -> String {
+        self.name.join(" ")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsRm {
+    /// The board
+    #[arg(value_name = "SLUG")]
+    pub slug: BoardSlug,
+    /// Delete it with all its tasks, for good
+    #[arg(long)]
+    pub delete: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsSwitch {
+    /// The board
+    #[arg(value_name = "SLUG")]
+    pub slug: BoardSlug,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsSetDefaultWorkdir {
+    /// The board
+    #[arg(value_name = "SLUG")]
+    pub slug: BoardSlug,
+    /// The directory; none clears it
+    #[arg(value_name = "DIR")]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Create {
+    /// What is to be done, in a few words
+    #[arg(value_name = "TITLE", required = true)]
+    title: Vec<String>,
+    /// What the worker needs to know; in chat, the lines below the first one are added to it
+    #[arg(long, value_name = "TEXT")]
+    pub body: Option<Prose>,
+    /// The profile that is to do it
+    #[arg(long, value_name = "PROFILE")]
+    pub assignee: Option<Assignee>,
+    /// A task to wait for; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub parent: Vec<TaskId>,
+    /// Where to work: `scratch`, `dir:<path>`, `worktree` or `worktree:<path>`
+    #[arg(long)]
+    pub workspace: Option<WorkspaceArg>,
+    /// The branch of a worktree
+    #[arg(long)]
+    pub branch: Option<String>,
+    /// The project that it belongs to
+    #[arg(long)]
+    pub project: Option<String>,
+    /// The tenant that it belongs to
+    #[arg(long)]
+    pub tenant: Option<Tenant>,
+    /// Higher comes first, from -1000 to 1000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(-1000..=1000))]
+    pub priority: Option<i64>,
+    /// Leave it for a person to look at first
+    #[arg(long)]
+    pub triage: bool,
+    /// A second create with the same key answers the first task
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Stop a run after this time, as in `30m`
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_runtime: Option<Duration>,
+    /// Who is named as its author, on the command line
+    #[arg(long, value_name = "NAME")]
+    pub created_by: Option<String>,
+    /// A skill that the worker needs; may be given several times
+    #[arg(long)]
+    pub skill: Vec<Skill>,
+    /// How many failed attempts are allowed in all; 1 blocks at the first
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub max_retries: Option<u32>,
+    /// Let the worker go on until it judges the goal to be reached
+    #[arg(long)]
+    pub goal: bool,
+    /// How many turns a goal may take
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub goal_max_turns: Option<u32>,
+    /// The status to begin with
+    #[arg(long, value_name = "STATUS", conflicts_with = "triage")]
+    pub initial_status: Option<InitialStatus>,
+    /// Start at this time, as in `2027-01-31T09:00:00Z`, and not before
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub at: Option<i64>,
+    /// Start after this time, as in `2h`, and not before
+    #[arg(long = "in", value_name = "TIME", value_parser = duration, conflicts_with = "at")]
+    pub delay: Option<Duration>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Create {
+    /// The title, its words joined by one space.
+    pub fn title(&self) -> String {
+        self.title.join(" ")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Link {
+    /// The task to wait for
+    #[arg(value_name = "PARENT")]
+    pub parent: TaskId,
+    /// The task that waits
+    #[arg(value_name = "CHILD")]
+    pub child: TaskId,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Unlink {
+    /// The task that was waited for
+    #[arg(value_name = "PARENT")]
+    pub parent: TaskId,
+    /// The task that waited
+    #[arg(value_name = "CHILD")]
+    pub child: TaskId,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Comment {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// What to say
+    #[arg(value_name = "TEXT", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    text: Vec<Prose>,
+    /// Who is named as its author, on the command line
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Refuse a longer text than this
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub max_len: Option<u32>,
+}
+
+impl Comment {
+    /// The text, its words joined by one space.
+    pub fn text(&self) -> String {
+        joined(&self.text)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Complete {
+    /// The tasks; the words after them are the summary
+    #[arg(value_name = "ID", required = true)]
+    pub tasks: Vec<TaskId>,
+    /// The outcome in a line
+    #[arg(long, value_name = "TEXT")]
+    pub result: Option<Phrase>,
+    /// What was done, for people and for the tasks that wait
+    #[arg(long, value_name = "TEXT")]
+    pub summary: Option<Prose>,
+    /// Facts for the tasks that wait, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub metadata: Option<JsonObject>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Edit {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The new outcome
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub result: Phrase,
+    /// The new summary
+    #[arg(long, value_name = "TEXT")]
+    pub summary: Option<Prose>,
+    /// The new facts, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub metadata: Option<JsonObject>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Block {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The question, or the reason
+    #[arg(value_name = "REASON", trailing_var_arg = true, allow_hyphen_values = true)]
+    reason: Vec<Prose>,
+    /// More tasks to block for the same reason
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub ids: Vec<TaskId>,
+    /// What would help
+    #[arg(long)]
+    pub kind: Option<BlockKind>,
+}
+
+impl Block {
+    /// The reason, its words joined by one space.
+    pub fn reason(&self) -> Option<String> {
+        (!self.reason.is_empty()).then(|| joined(&self.reason))
+    }
+
+    /// Every task to block, each once, in the order given.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        each_once(std::slice::from_ref(&self.task), &self.ids)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Unblock {
+    /// The tasks; the words after them are the reason
+    #[arg(value_name = "ID", required_unless_present = "ids")]
+    tasks: Vec<TaskId>,
+    /// The answer, or the reason
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Prose>,
+    /// More tasks
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    ids: Vec<TaskId>,
+}
+
+impl Unblock {
+    /// Every task to release, each once, in the order given.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        each_once(&self.tasks, &self.ids)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Schedule {
+    /// The tasks; the words after them are the reason
+    #[arg(value_name = "ID", required_unless_present = "ids")]
+    tasks: Vec<TaskId>,
+    /// What they wait for
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Prose>,
+    /// More tasks
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    ids: Vec<TaskId>,
+    /// Release them at this time, as in `2027-01-31T09:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub at: Option<i64>,
+    /// Release them after this time, as in `2h`
+    #[arg(long = "in", value_name = "TIME", value_parser = duration, conflicts_with = "at")]
+    pub delay: Option<Duration>,
+}
+
+impl Schedule {
+    /// Every task to put aside, each once, in the order given.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        each_once(&self.tasks, &self.ids)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Promote {
+    /// The tasks; the words after them are the reason
+    #[arg(value_name = "ID", required_unless_present = "ids")]
+    tasks: Vec<TaskId>,
+    /// Why they need not wait
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Prose>,
+    /// More tasks
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    ids: Vec<TaskId>,
+    /// Even when tasks that they wait for are not done
+    #[arg(long)]
+    pub force: bool,
+    /// Only tell what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Promote {
+    /// Every task to make ready, each once, in the order given.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        each_once(&self.tasks, &self.ids)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Watch {
+    /// The task; none means the whole board
+    #[arg(value_name = "ID")]
+    pub task: Option<TaskId>,
+    /// Only tasks of this profile
+    #[arg(long, value_name = "PROFILE")]
+    pub assignee: Option<Assignee>,
+    /// Only tasks of this tenant
+    #[arg(long)]
+    pub tenant: Option<Tenant>,
+    /// Only events of these kinds, as in `completed,blocked`
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub kinds: Vec<String>,
+    /// The time between two looks, on the command line
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub interval: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Unwatch {
+    /// The task; none means the whole board
+    #[arg(value_name = "ID")]
+    pub task: Option<TaskId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Attach {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The file
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// The media type, where it is not plain from the name
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
+    /// The name under which it is kept
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Who is named as having attached it, on the command line
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct AttachRm {
+    /// The attachment's number
+    #[arg(value_name = "N", value_parser = row)]
+    pub attachment: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct NotifySubscribe {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    #[command(flatten)]
+    pub follower: Follower,
+    /// The person for whom it is
+    #[arg(long, value_name = "ID")]
+    pub user_id: Option<String>,
+    /// The profile that notifies
+    #[arg(long, value_name = "PROFILE")]
+    pub notifier_profile: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct NotifyUnsubscribe {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    #[command(flatten)]
+    pub follower: Follower,
+}
+
+/// A thread, named from outside.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Follower {
+    /// The platform, as in `telegram`
+    #[arg(long, required = true)]
+    pub platform: String,
+    /// The channel or chat
+    #[arg(long, value_name = "ID", required = true)]
+    pub chat_id: String,
+    /// The thread of the channel
+    #[arg(long, value_name = "ID")]
+    pub thread_id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Archive {
+    /// The tasks
+    #[arg(value_name = "ID", required_unless_present = "rm")]
+    pub tasks: Vec<TaskId>,
+    /// Delete these archived tasks for good
+    #[arg(long, value_name = "ID", num_args = 1.., conflicts_with = "tasks")]
+    pub rm: Vec<TaskId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Heartbeat {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// How far the work is
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Prose>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Claim {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// How long the claim holds without a sign of life
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "900")]
+    pub ttl: Duration,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Assign {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The profile; `none` gives it to nobody
+    #[arg(value_name = "PROFILE")]
+    pub assignee: Assignee,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Reassign {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The profile; `none` gives it to nobody
+    #[arg(value_name = "PROFILE")]
+    pub assignee: Assignee,
+    /// Take it back from its worker first
+    #[arg(long)]
+    pub reclaim: bool,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Prose>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Reclaim {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Prose>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Retry {
+    /// The tasks; the words after them are the reason
+    #[arg(value_name = "ID", required = true)]
+    pub tasks: Vec<TaskId>,
+    /// What the next attempt should know
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Prose>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Cancel {
+    /// The task; the words after it are the reason
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Prose>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Dispatch {
+    /// `now` where none is given.
+    #[command(subcommand)]
+    pub verb: Option<DispatchVerb>,
+    #[command(flatten)]
+    pub now: DispatchNow,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum DispatchVerb {
+    /// Start workers for ready tasks now
+    Now(DispatchNow),
+    /// Start no worker until resumed
+    Pause(DispatchPause),
+    /// Start workers again
+    Resume(DispatchResume),
+    /// Tell whether a gateway runs and what it does
+    Status(DispatchStatus),
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct DispatchNow {
+    /// Only tell what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Start at most so many workers
+    #[arg(long, value_name = "N")]
+    pub max: Option<u32>,
+    /// Block a task after so many failures in a row
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub failure_limit: Option<u32>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct DispatchPause {
+    /// Only this profile
+    #[arg(value_name = "PROFILE")]
+    pub profile: Option<ProfileName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct DispatchResume {
+    /// Only this profile
+    #[arg(value_name = "PROFILE")]
+    pub profile: Option<ProfileName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct DispatchStatus {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Gc {
+    /// Remove events of archived tasks that are older than this many days
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub event_retention_days: u32,
+    /// Remove logs that are older than this many days
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub log_retention_days: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Settings {
+    /// `show` where none is given.
+    #[command(subcommand)]
+    pub verb: Option<SettingsVerb>,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum SettingsVerb {
+    /// Show the settings in force and where each comes from
+    Show(SettingsShow),
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct SettingsShow {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Init {}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Up {
+    /// What the console speaks
+    #[arg(long, value_name = "FORM")]
+    pub console: Option<ConsoleForm>,
+    /// Stay up after the input ends and the work is done
+    #[arg(long)]
+    pub stay: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Say {
+    /// The thread of the console
+    #[arg(long, default_value = "main")]
+    pub thread: String,
+    /// The user of the console who speaks
+    #[arg(long = "as", value_name = "USER", default_value = "you")]
+    pub user: String,
+    /// Make it a reply to this message
+    #[arg(long, value_name = "N", conflicts_with = "press")]
+    pub reply: Option<u64>,
+    /// Press a button of this message; the text is its label
+    #[arg(long, value_name = "N")]
+    pub press: Option<u64>,
+    /// Print the posts that it caused as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The message
+    #[arg(value_name = "TEXT", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    text: Vec<Prose>,
+}
+
+impl Say {
+    /// The message, its words joined by one space.
+    pub fn text(&self) -> String {
+        joined(&self.text)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Doctor {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Shim {
+    /// The run's directory
+    #[arg(value_name = "RUNDIR")]
+    pub run: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Status {
+    Triage,
+    Todo,
+    Scheduled,
+    Ready,
+    Running,
+    Blocked,
+    Review,
+    Done,
+    Archived,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    Created,
+    CreatedDesc,
+    Priority,
+    PriorityDesc,
+    Status,
+    Assignee,
+    Title,
+    Updated,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InitialStatus {
+    /// Begin as any other task
+    Running,
+    /// Wait until somebody releases it
+    Blocked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// A person must answer
+    NeedsInput,
+    /// The worker lacks a right or a tool
+    Capability,
+    /// It may work later
+    Transient,
+    /// Another task must be done first
+    Dependency,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StateType {
+    Status,
+    Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Severity {
+    Warning,
+    Error,
+    Critical,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConsoleForm {
+    Json,
+    Text,
+    Off,
+}
+
+fn joined(words: &[Prose]) -> String {
+    words.iter().map(Prose::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn each_once(first: &[TaskId], more: &[TaskId]) -> Vec<TaskId> {
+    let mut tasks: Vec<TaskId> = Vec::with_capacity(first.len() + more.len());
+    for task in first.iter().chain(more) {
+        if !tasks.contains(task) {
+            tasks.push(task.clone());
+        }
+    }
+    tasks
+}
