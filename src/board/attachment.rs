@@ -35,6 +35,7 @@ pub struct NewAttachment<'a> {
     pub stored_path: &'a str,
     pub content_type: Option<&'a str>,
     pub size: i64,
+    pub uploaded_by: &'a str,
 }
 
 impl Tx {
@@ -48,8 +49,8 @@ impl Tx {
         self.fence(actor, id).await?;
         let task = self.task(id).await?;
         let attachment: Attachment = sql!(self, INSERT_ATTACHMENT, id, file.filename, file.stored_path, file.content_type,
-            file.size, actor.name(), now; fetch_one);
-        let payload = json!({"filename": file.filename, "size": file.size, "by": actor.name()});
+            file.size, file.uploaded_by, now; fetch_one);
+        let payload = json!({"filename": file.filename, "size": file.size, "by": file.uploaded_by});
         self.record(Kind::Attached, &task, None, payload, now).await?;
         Ok(attachment)
     }

@@ -16,9 +16,15 @@ impl Tx {
         Ok(found.map(|(receipt,)| receipt))
     }
 
-    /// Records that an update was acted on, in the transaction that does it.
-    pub async fn acknowledge(&mut self, platform: &str, update: &str, receipt: &str, now: Millis) -> Result<(), Error> {
-        sql!(self, INSERT_RECEIPT, platform, update, receipt, now; execute);
-        Ok(())
+    /// Records that an update was acted on, in the transaction that does it. Answers false if it was before: then the
+    /// transaction must not be committed.
+    pub async fn acknowledge(
+        &mut self,
+        platform: &str,
+        update: &str,
+        receipt: &str,
+        now: Millis,
+    ) -> Result<bool, Error> {
+        Ok(sql!(self, INSERT_RECEIPT, platform, update, receipt, now; execute) == 1)
     }
 }

@@ -206,7 +206,8 @@ statements! {
         WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND message = $5 ORDER BY deliveries.id";
     SET_ACTIONS = "UPDATE deliveries SET actions = $2 WHERE id = $1";
     RECEIPT = "SELECT receipt FROM inbox WHERE platform = $1 AND update_id = $2";
-    INSERT_RECEIPT = "INSERT INTO inbox (platform, update_id, receipt, created_at) VALUES ($1, $2, $3, $4)";
+    INSERT_RECEIPT = "INSERT INTO inbox (platform, update_id, receipt, created_at) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (platform, update_id) DO NOTHING";
     DELETE_OLD_RECEIPTS = "DELETE FROM inbox WHERE created_at < $1";
     DELETE_OLD_DELIVERIES = "DELETE FROM deliveries WHERE state = 'sent' AND sent_at < $1";
 

@@ -1,0 +1,131 @@
+//! Who may run what, the same on every road.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    board::{Actor, Error, ProfileName, Reason, Task},
+    command::{
+        caller::{Caller, Place},
+        verbs::{BoardsVerb, Operate, Own, Read, Shell, Verb, Write},
+    },
+    dispatcher::workspace::{Reach, allowed},
+    settings::{Profile, Role, Settings},
+};
+
+/// Refuses a verb that this caller may not run.
+pub fn check(caller: &Caller, verb: &Verb) -> Result<(), Error> {
+    match &caller.actor {
+        Actor::Worker { task, .. } => {
+            if !is_for_workers(verb) {
+                return Err(Error::refused(
+                    Reason::Forbidden,
+                    format!("a worker may not run this; it may look at the board, and change its own task {task} and the tasks that it created"),
+                ));
+            }
+        }
+        Actor::Person { .. } | Actor::Gateway => {
+            if !caller.role.may(verb.capability()) {
+                return Err(Error::refused(
+                    Reason::Forbidden,
+                    format!("your role is {}, and this needs another; ask an owner of this gateway", caller.role.name()),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a worker may ask for; whether the task is its own is checked with each change.
+fn is_for_workers(verb: &Verb) -> bool {
+    match verb {
+        Verb::Read(read) => match read {
+            Read::List(_)
+            | Read::Show(_)
+            | Read::Tail(_)
+            | Read::Context(_)
+            | Read::Runs(_)
+            | Read::Log(_)
+            | Read::Stats(_)
+            | Read::Assignees(_)
+            | Read::Why(_)
+            | Read::Attachments(_) => true,
+            Read::Watches(_) | Read::Diagnostics(_) | Read::NotifyList(_) => false,
+            Read::Boards(boards) => matches!(boards.verb, Some(BoardsVerb::Read(_))),
+        },
+        Verb::Write(write) => match write {
+            Write::Create(_)
+            | Write::Link(_)
+            | Write::Unlink(_)
+            | Write::Comment(_)
+            | Write::Complete(_)
+            | Write::Edit(_)
+            | Write::Block(_)
+            | Write::Unblock(_)
+            | Write::Schedule(_)
+            | Write::Promote(_)
+            | Write::Attach(_)
+            | Write::AttachRm(_)
+            | Write::Heartbeat(_) => true,
+            Write::Archive(archive) => archive.rm.is_empty(),
+            Write::Watch(_) | Write::Unwatch(_) | Write::NotifySubscribe(_) | Write::NotifyUnsubscribe(_) | Write::Claim(_) => false,
+        },
+        Verb::Operate(operate) => match operate {
+            Operate::Assign(_) | Operate::Cancel(_) => true,
+            Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Dispatch(_) | Operate::Gc(_) => false,
+        },
+        Verb::Own(own) => match own {
+            Own::Settings(_) => false,
+        },
+        Verb::Shell(shell) => match shell {
+            Shell::Init(_) | Shell::Up(_) | Shell::Say(_) | Shell::Doctor(_) => false,
+            Shell::Completions(_) => true,
+        },
+        Verb::Internal(_) => false,
+    }
+}
+
+/// The profile of this name, if the caller may give it tasks.
+pub fn profile<'s>(caller: &Caller, settings: &'s Settings, name: &ProfileName) -> Result<&'s Profile, Error> {
+    let profile = settings
+        .profiles
+        .find(name)
+        .map_err(|refusal| Error::refused(Reason::UnknownProfile, refusal.to_string()))?;
+    if profile.allows(caller.role) {
+        return Ok(profile);
+    }
+    Err(Error::refused(
+        Reason::Forbidden,
+        format!("your role is {}, and that is not enough to give `{name}` a task or to let it go on with one", caller.role.name()),
+    ))
+}
+
+/// Refuses to let a task go on whose profile the caller could not have given it to.
+pub fn release(caller: &Caller, settings: &Settings, task: &Task) -> Result<(), Error> {
+    match &task.assignee {
+        // A profile that is no longer configured starts nothing, so releasing its tasks is harmless.
+        Some(name) if settings.profiles.get(name).is_some() => profile(caller, settings, name).map(|_| ()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The true path of a directory that the caller's tasks may work in.
+pub fn directory(caller: &Caller, settings: &Settings, home: &Path, path: &Path) -> Result<PathBuf, Error> {
+    let roots: Vec<PathBuf> = settings.roots_of(caller.role).iter().map(|root| root.as_path().to_owned()).collect();
+    let at_this_machine = match &caller.place {
+        Place::Terminal { .. } => true,
+        Place::Thread(thread) => thread.platform == kanban_console::PLATFORM,
+        Place::Worker { .. } => false,
+    };
+    let mut own = Vec::new();
+    let reach = match &caller.place {
+        // A worker may hand its own directory on to the tasks that it creates.
+        Place::Worker { workspace, .. } => {
+            own.extend(roots);
+            own.push(workspace.clone());
+            Reach::Below(&own)
+        }
+        Place::Terminal { .. } | Place::Thread(_) if roots.is_empty() && at_this_machine && caller.role == Role::Owner => Reach::Anywhere,
+        Place::Terminal { .. } | Place::Thread(_) => Reach::Below(&roots),
+    };
+    allowed(path, reach, &[home.to_owned()]).map_err(|refusal| Error::refused(Reason::Forbidden, refusal.to_string()))
+}

@@ -1,0 +1,143 @@
+//! One match: a verb becomes calls of the board and a reply.
+
+mod attach;
+mod boards;
+mod create;
+mod dispatch;
+mod gc;
+mod settings;
+mod tasks;
+
+use crate::{
+    board::{Board, Error, Reason, Tx},
+    command::{
+        caller::{Caller, Place},
+        desk::{Desk, Done},
+        reply::Reply,
+        verbs::{Operate, Own, Read, Shell, Verb, Write},
+        view::{self, View},
+    },
+};
+
+use std::path::PathBuf;
+
+use self::attach::Stored;
+
+/// What a verb needs from the file system, made ready before its transaction begins.
+pub(super) enum Prepared {
+    Nothing,
+    File(Stored),
+    Workspace(PathBuf),
+}
+
+impl Prepared {
+    /// The transaction is committed: what was made ready stays.
+    pub(super) fn keep(self) {
+        if let Self::File(file) = self {
+            file.keep();
+        }
+    }
+}
+
+pub(super) async fn prepare(desk: &Desk, caller: &Caller, board: &Board, verb: &Write) -> Result<Prepared, Error> {
+    match verb {
+        Write::Attach(args) => Ok(Prepared::File(attach::store(caller, board, args)?)),
+        Write::Claim(args) => Ok(Prepared::Workspace(tasks::workspace(desk, caller, board, &args.task).await?)),
+        _ => Ok(Prepared::Nothing),
+    }
+}
+
+/// Verbs that create and change tasks, in one transaction.
+pub(super) async fn write(desk: &Desk, caller: &Caller, verb: &Write, prepared: &Prepared, tx: &mut Tx) -> Result<Done, Error> {
+    match verb {
+        Write::Create(args) => create::create(desk, caller, args, tx).await,
+        Write::Link(args) => tasks::link(desk, caller, args, tx).await,
+        Write::Unlink(args) => tasks::unlink(desk, caller, args, tx).await,
+        Write::Comment(args) => tasks::comment(desk, caller, args, tx).await,
+        Write::Complete(args) => tasks::complete(desk, caller, args, tx).await,
+        Write::Edit(args) => tasks::edit(desk, caller, args, tx).await,
+        Write::Block(args) => tasks::block(desk, caller, args, tx).await,
+        Write::Unblock(args) => tasks::unblock(desk, caller, args, tx).await,
+        Write::Schedule(args) => tasks::schedule(desk, caller, args, tx).await,
+        Write::Promote(args) => tasks::promote(desk, caller, args, tx).await,
+        Write::Archive(args) => tasks::archive(desk, caller, args, tx).await,
+        Write::Heartbeat(args) => tasks::heartbeat(desk, caller, args, tx).await,
+        Write::Claim(args) => tasks::claim(desk, caller, args, prepared, tx).await,
+        Write::Watch(args) => tasks::watch(desk, caller, args, tx).await,
+        Write::Unwatch(args) => tasks::unwatch(caller, args, tx).await,
+        Write::NotifySubscribe(args) => tasks::notify_subscribe(desk, args, tx).await,
+        Write::NotifyUnsubscribe(args) => tasks::notify_unsubscribe(args, tx).await,
+        Write::Attach(args) => attach::attach(desk, caller, args, prepared, tx).await,
+        Write::AttachRm(args) => attach::remove(desk, caller, args, tx).await,
+    }
+}
+
+/// Whether an operator's verb is one transaction on one board.
+pub(super) fn changes_tasks(verb: &Operate) -> bool {
+    match verb {
+        Operate::Assign(_) | Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Cancel(_) => true,
+        Operate::Dispatch(_) | Operate::Gc(_) => false,
+    }
+}
+
+/// Operators' verbs that are one transaction.
+pub(super) async fn operate(desk: &Desk, caller: &Caller, verb: &Operate, tx: &mut Tx) -> Result<Done, Error> {
+    match verb {
+        Operate::Assign(args) => tasks::assign(desk, caller, args, tx).await,
+        Operate::Reassign(args) => tasks::reassign(desk, caller, args, tx).await,
+        Operate::Reclaim(args) => tasks::reclaim(desk, caller, args, tx).await,
+        Operate::Retry(args) => tasks::retry(desk, caller, args, tx).await,
+        Operate::Cancel(args) => tasks::cancel(desk, caller, args, tx).await,
+        Operate::Dispatch(_) | Operate::Gc(_) => Err(Error::refused(Reason::Invalid, "this is no change of tasks")),
+    }
+}
+
+/// Verbs that look, and verbs that reach beyond one board.
+pub(super) async fn outside(desk: &Desk, caller: &Caller, named: Option<&crate::board::BoardSlug>, verb: &Verb) -> Result<Reply, Error> {
+    match verb {
+        Verb::Read(Read::Boards(args)) => boards::run(desk, caller, args).await,
+        Verb::Read(read) => look(desk, caller, &desk.board_of(caller, named).await?, read).await,
+        Verb::Operate(Operate::Dispatch(args)) => dispatch::run(desk, caller, named, args).await,
+        Verb::Operate(Operate::Gc(args)) => gc::run(desk, &desk.board_of(caller, named).await?, args).await,
+        Verb::Own(Own::Settings(args)) => Ok(settings::show(desk, args)),
+        Verb::Shell(Shell::Init(_)) => boards::init(desk).await,
+        Verb::Write(_) | Verb::Operate(_) | Verb::Shell(_) | Verb::Internal(_) => {
+            Err(Error::refused(Reason::Invalid, "this runs in a terminal alone, as in `kanban doctor`"))
+        }
+    }
+}
+
+async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Result<Reply, Error> {
+    let settings = desk.settings.get();
+    let paused = dispatch::is_paused(desk).await?;
+    let view = View {
+        now: desk.now(),
+        board,
+        boards: &desk.boards,
+        settings: &settings,
+        thread: caller.thread(),
+        home: desk.home(),
+        in_chat: matches!(caller.place, Place::Thread(_)),
+        gateway_runs: desk.gateway.is_some(),
+        paused,
+        prefix: caller.prefix(),
+        asker: caller.actor.name(),
+    };
+    let mut tx = board.read().await?;
+    match verb {
+        Read::List(args) => view::list(&mut tx, args, &view).await,
+        Read::Show(args) => view::show(&mut tx, args, &view).await,
+        Read::Tail(args) => view::tail(&mut tx, args, &view).await,
+        Read::Watches(args) => view::watches(&mut tx, args, &view).await,
+        Read::Context(args) => view::context(&mut tx, args, &view).await,
+        Read::Runs(args) => view::runs(&mut tx, args, &view).await,
+        Read::Log(args) => view::log(&mut tx, args, &view).await,
+        Read::Stats(args) => view::stats(&mut tx, args, &view).await,
+        Read::Assignees(args) => view::assignees(&mut tx, args, &view).await,
+        Read::Diagnostics(args) => view::diagnostics(&mut tx, args, &view).await,
+        Read::Why(args) => view::why(&mut tx, args, &view).await,
+        Read::Attachments(args) => view::attachments(&mut tx, args, &view).await,
+        Read::NotifyList(args) => view::notify_list(&mut tx, args, &view).await,
+        Read::Boards(args) => boards::run(desk, caller, args).await,
+    }
+}

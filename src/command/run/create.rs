@@ -1,0 +1,134 @@
+//! `create`.
+
+use std::path::PathBuf;
+
+use crate::{
+    board::{
+        Error, Reason, Tx,
+        create::NewTask,
+        error::refuse,
+        task::{Status, WorkspaceKind},
+        thread::Following,
+    },
+    clock::Millis,
+    command::{
+        access,
+        caller::{Caller, Place},
+        desk::{Desk, Done},
+        reply::Reply,
+        value::WorkspaceArg,
+        verbs::{Create, InitialStatus},
+        view,
+    },
+    settings::{Profile, WorkspaceDefault},
+};
+
+pub(super) async fn create(desk: &Desk, caller: &Caller, args: &Create, tx: &mut Tx) -> Result<Done, Error> {
+    let settings = desk.settings.get();
+    let now = desk.now();
+    let profile = match args.assignee.as_ref().and_then(|assignee| assignee.profile()) {
+        Some(name) => Some(access::profile(caller, &settings, name)?),
+        None => None,
+    };
+    let workspace = match &args.workspace {
+        Some(workspace) => Some(place(workspace)),
+        None => profile.and_then(default_place),
+    };
+    let workspace = match workspace {
+        Some((WorkspaceKind::Worktree, None)) => {
+            Some((WorkspaceKind::Worktree, tx.meta("default_workdir").await?.map(PathBuf::from)))
+        }
+        other => other,
+    };
+    if let Some((WorkspaceKind::Dir | WorkspaceKind::Worktree, Some(path))) = &workspace {
+        access::directory(caller, &settings, desk.home(), path)?;
+    }
+    let branch = branch(args, workspace.as_ref().map(|(kind, _)| *kind))?;
+    let created_by = match (&args.created_by, &caller.place) {
+        (None, _) => caller.actor.name().to_owned(),
+        (Some(name), Place::Terminal { .. }) => name.clone(),
+        (Some(_), Place::Thread(_) | Place::Worker { .. }) => {
+            refuse!(Forbidden, "`--created-by` works on the command line alone; here the task is signed with who sent it")
+        }
+    };
+    let new = NewTask {
+        title: args.title(),
+        body: args.body.as_ref().map(|body| body.as_str().to_owned()),
+        assignee: profile.map(|profile| profile.name.clone()),
+        parents: args.parent.clone(),
+        priority: args.priority.unwrap_or(0),
+        tenant: args.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
+        workspace: workspace.map(|(kind, path)| (kind, path.map(|path| path.display().to_string()))),
+        branch,
+        project: args.project.clone(),
+        skills: args.skill.iter().map(|skill| skill.as_str().to_owned()).collect(),
+        goal_max_turns: args.goal_max_turns.map(i64::from),
+        goal_mode: args.goal,
+        max_retries: args.max_retries.map(i64::from),
+        max_runtime_seconds: args.max_runtime.map(|limit| i64::try_from(limit.as_secs().max(1)).unwrap_or(i64::MAX)),
+        idempotency_key: args.idempotency_key.clone(),
+        session_id: None,
+        triage: args.triage,
+        blocked: args.initial_status == Some(InitialStatus::Blocked),
+        at: start_at(args.at, args.delay, now),
+    };
+    let created = tx.create(&caller.actor, &created_by, new, now).await?;
+    let task = created.task;
+    if let Some(thread) = caller.thread() {
+        let following = Following { task: Some(task.id.clone()), ..Following::default() };
+        tx.watch(thread, &following, Some(caller.actor.name()), now).await?;
+    }
+    let assignee = task.assignee.as_ref().map_or("-".to_owned(), ToString::to_string);
+    let (id, status) = (&task.id, task.status);
+    let mut reply = match (args.json, &caller.place) {
+        (true, _) => Reply::json(&view::task_json(&task)),
+        (false, Place::Thread(_)) => {
+            let verb = if created.existed { "Exists already:" } else { "Created" };
+            Reply::text(format!("{verb} {id} \"{}\" ({status}, assignee={assignee})", task.title))
+        }
+        (false, Place::Terminal { .. } | Place::Worker { .. }) => Reply::text(format!("Created {id}  ({status}, assignee={assignee})")),
+    };
+    if !created.existed {
+        reply.event = Some("created");
+    }
+    if !args.json && desk.gateway.is_none() && status == Status::Ready && task.assignee.is_some() {
+        reply.notes = format!("no gateway is running: {id} stays ready until you start one with `kanban up`");
+    }
+    Ok(Done::from(reply.about(&task.id)))
+}
+
+/// The time that `--at` or `--in` names.
+pub(super) fn start_at(at: Option<i64>, delay: Option<std::time::Duration>, now: Millis) -> Option<Millis> {
+    let delayed = delay.map(|delay| now.saturating_add(Millis::try_from(delay.as_millis()).unwrap_or(Millis::MAX)));
+    at.map(|seconds| seconds.saturating_mul(1000)).or(delayed)
+}
+
+fn place(workspace: &WorkspaceArg) -> (WorkspaceKind, Option<PathBuf>) {
+    match workspace {
+        WorkspaceArg::Scratch => (WorkspaceKind::Scratch, None),
+        WorkspaceArg::Dir(path) => (WorkspaceKind::Dir, Some(path.clone())),
+        WorkspaceArg::Worktree(path) => (WorkspaceKind::Worktree, path.clone()),
+    }
+}
+
+fn default_place(profile: &Profile) -> Option<(WorkspaceKind, Option<PathBuf>)> {
+    match &profile.workspace {
+        WorkspaceDefault::Scratch => None,
+        WorkspaceDefault::Dir(path) => Some((WorkspaceKind::Dir, Some(path.as_ref().to_owned()))),
+        WorkspaceDefault::Worktree(path) => Some((WorkspaceKind::Worktree, path.as_ref().map(|path| path.as_ref().to_owned()))),
+    }
+}
+
+fn branch(args: &Create, kind: Option<WorkspaceKind>) -> Result<Option<String>, Error> {
+    let Some(branch) = &args.branch else { return Ok(None) };
+    if kind != Some(WorkspaceKind::Worktree) {
+        refuse!(Invalid, "--branch is only valid with --workspace worktree");
+    }
+    if branch.chars().any(char::is_whitespace) {
+        refuse!(Invalid, "--branch must not contain whitespace");
+    }
+    if branch.is_empty() || branch.starts_with('-') {
+        return Err(Error::refused(Reason::Invalid, format!("`{branch}` is not a branch name")));
+    }
+    Ok(Some(branch.clone()))
+}

@@ -1,0 +1,203 @@
+//! `dispatch`: now, pause, resume, status.
+
+use serde_json::{Value, json};
+
+use crate::{
+    board::{BoardSlug, Error, ProfileName, error::refuse},
+    command::{
+        caller::Caller,
+        desk::Desk,
+        reply::Reply,
+        verbs::{Dispatch, DispatchNow, DispatchVerb},
+    },
+    dispatcher::{self, Look, Report},
+};
+
+/// Under this key the default board keeps that nothing is to be started.
+const PAUSED: &str = "dispatch_paused";
+
+pub(super) async fn run(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args: &Dispatch) -> Result<Reply, Error> {
+    match &args.verb {
+        None => now(desk, caller, board, &args.now).await,
+        Some(DispatchVerb::Now(args)) => now(desk, caller, board, args).await,
+        Some(DispatchVerb::Pause(args)) => pause(desk, args.profile.as_ref(), true).await,
+        Some(DispatchVerb::Resume(args)) => pause(desk, args.profile.as_ref(), false).await,
+        Some(DispatchVerb::Status(args)) => status(desk, args.json).await,
+    }
+}
+
+/// Whether a person, or the settings, stopped all starts.
+pub(crate) async fn is_paused(desk: &Desk) -> Result<bool, Error> {
+    if desk.settings.get().dispatch.paused {
+        return Ok(true);
+    }
+    let board = desk.boards.get(&BoardSlug::default()).await?;
+    Ok(board.read().await?.meta(PAUSED).await?.is_some())
+}
+
+/// The profiles that a person stopped.
+pub(crate) async fn paused_profiles(desk: &Desk) -> Result<Vec<ProfileName>, Error> {
+    let board = desk.boards.get(&BoardSlug::default()).await?;
+    let meta = board.read().await?.all_meta().await?;
+    let prefix = format!("{PAUSED}:");
+    Ok(meta.iter().filter_map(|(key, _)| key.strip_prefix(&prefix)?.parse().ok()).collect())
+}
+
+async fn now(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args: &DispatchNow) -> Result<Reply, Error> {
+    let look = Look {
+        dry_run: args.dry_run,
+        max: args.max,
+        failure_limit: args.failure_limit,
+        board: Some(desk.board_of(caller, board).await?.slug().clone()),
+    };
+    let report = match &desk.gateway {
+        Some(gateway) => gateway.dispatcher.look(look).await?,
+        None => dispatcher::look_once(desk, look).await?,
+    };
+    Ok(if args.json { Reply::json(&json_of(&report)) } else { Reply::text(text_of(&report, args.dry_run)) })
+}
+
+async fn pause(desk: &Desk, profile: Option<&ProfileName>, pause: bool) -> Result<Reply, Error> {
+    let key = match profile {
+        Some(name) => {
+            let settings = desk.settings.get();
+            if let Err(refusal) = settings.profiles.find(name) {
+                refuse!(UnknownProfile, "{refusal}");
+            }
+            format!("{PAUSED}:{name}")
+        }
+        None => PAUSED.to_owned(),
+    };
+    let board = desk.boards.get(&BoardSlug::default()).await?;
+    let mut tx = board.write().await?;
+    let since = desk.now().to_string();
+    tx.set_meta(&key, pause.then_some(since.as_str())).await?;
+    tx.commit().await?;
+    if let (Some(name), false) = (profile, pause) {
+        for slug in desk.boards.names()? {
+            let mut tx = desk.boards.get(&slug).await?.write().await?;
+            tx.unpark_profile(name).await?;
+            tx.commit().await?;
+        }
+    }
+    let what = profile.map_or("Dispatch".to_owned(), |name| format!("Profile {name}"));
+    let note = match (pause, desk.settings.get().dispatch.paused) {
+        (false, true) => "\nThe settings still say `dispatch.paused = true`; nothing starts until that is taken back.",
+        (true, _) => "\nRunning workers go on.",
+        (false, false) => "",
+    };
+    Ok(Reply::text(format!("{what} {}.{note}", if pause { "paused" } else { "resumed" })))
+}
+
+async fn status(desk: &Desk, json: bool) -> Result<Reply, Error> {
+    let paused = is_paused(desk).await?;
+    let mut running = Vec::new();
+    let mut counts = serde_json::Map::new();
+    let mut parked = Vec::new();
+    for slug in desk.boards.names()? {
+        let board = desk.boards.get(&slug).await?;
+        let mut tx = board.read().await?;
+        for run in tx.open_runs().await? {
+            running.push(json!({
+                "board": slug, "task_id": run.task_id, "run_id": run.id, "profile": run.profile,
+                "worker_pid": run.worker_pid, "started_at": run.started_at / 1000, "holder": run.holder,
+            }));
+        }
+        for count in tx.counts().await? {
+            let total = counts.entry(count.status.as_str()).or_insert(json!(0));
+            *total = json!(total.as_i64().unwrap_or(0) + count.tasks);
+        }
+        for (profile, until, reason) in tx.parked_profiles(desk.now()).await? {
+            parked.push(json!({"board": slug, "profile": profile, "until": until / 1000, "reason": reason}));
+        }
+    }
+    let paused_profiles = paused_profiles(desk).await?;
+    let settings = desk.settings.get();
+    let document = json!({
+        "gateway": desk.gateway.as_ref().map(|gateway| json!({"pid": gateway.pid, "since": gateway.since / 1000})),
+        "paused": paused, "paused_profiles": paused_profiles, "parked_profiles": parked,
+        "max_running": settings.dispatch.max_running, "running": running, "counts": counts,
+    });
+    let exit = u8::from(desk.gateway.is_none());
+    if json {
+        return Ok(Reply { exit, ..Reply::json(&document) });
+    }
+    let mut text = match &desk.gateway {
+        Some(gateway) => {
+            let up = crate::board::announcement::span(desk.now() - gateway.since);
+            format!("Gateway:  running, pid {}, for {up}", gateway.pid)
+        }
+        None => "Gateway:  not running; start it with `kanban up`".to_owned(),
+    };
+    text.push_str(&format!("\nDispatch: {}", if paused { "paused; `kanban dispatch resume` lets it go on" } else { "on" }));
+    for profile in &paused_profiles {
+        text.push_str(&format!("\nPaused:   {profile}; `kanban dispatch resume {profile}` lets it go on"));
+    }
+    for row in &parked {
+        text.push_str(&format!("\nParked:   {} ({})", string(&row["profile"]), string(&row["reason"])));
+    }
+    text.push_str(&format!("\nRunning:  {} of {}", running.len(), settings.dispatch.max_running));
+    for row in &running {
+        text.push_str(&format!("\n  - {}  {}  run {}", string(&row["task_id"]), string(&row["profile"]), row["run_id"]));
+    }
+    for (status, count) in &counts {
+        text.push_str(&format!("\n{:<9} {count}", format!("{status}:")));
+    }
+    Ok(Reply { exit, ..Reply::text(text) })
+}
+
+fn string(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
+
+fn json_of(report: &Report) -> Value {
+    let started = |row: &dispatcher::Started| json!({"task_id": row.task, "assignee": row.profile, "workspace": row.workspace});
+    json!({
+        "reclaimed": report.reclaimed,
+        "crashed": report.crashed,
+        "timed_out": report.timed_out,
+        "stale": Vec::<String>::new(),
+        "auto_blocked": report.gave_up,
+        "promoted": report.promoted,
+        "spawned": report.started.iter().map(started).collect::<Vec<_>>(),
+        "skipped_unassigned": report.unassigned,
+        "skipped_nonspawnable": report.unknown_profile,
+        "skipped_per_profile_capped": report.profile_full.iter()
+            .map(|(task, profile, current)| json!({"task_id": task, "assignee": profile, "current": current}))
+            .collect::<Vec<_>>(),
+        "auto_assigned_default": report.given_default,
+        "paused": report.paused,
+    })
+}
+
+fn text_of(report: &Report, dry_run: bool) -> String {
+    let mut text = format!(
+        "Reclaimed:    {}\nCrashed:      {}\nTimed out:    {}\nStale:        0\nAuto-blocked: {}\nPromoted:     {}\nSpawned:      {}",
+        report.reclaimed,
+        report.crashed.len(),
+        report.timed_out.len(),
+        report.gave_up.len(),
+        report.promoted,
+        report.started.len()
+    );
+    for row in &report.started {
+        let place = if row.workspace.is_empty() { "-" } else { &row.workspace };
+        let dry = if dry_run { " (dry)" } else { "" };
+        text.push_str(&format!("\n  - {}  ->  {}  @ {place}{dry}", row.task, row.profile));
+    }
+    let ids = |ids: &[crate::board::TaskId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if !report.unassigned.is_empty() {
+        text.push_str(&format!("\nSkipped (unassigned): {}", ids(&report.unassigned)));
+    }
+    if !report.unknown_profile.is_empty() {
+        text.push_str(&format!("\nSkipped (unknown profile): {}", ids(&report.unknown_profile)));
+    }
+    if !report.profile_full.is_empty() {
+        let rows: Vec<_> = report.profile_full.iter().map(|(task, profile, now)| format!("{task} ({profile} has {now})")).collect();
+        text.push_str(&format!("\nSkipped (profile full): {}", rows.join(", ")));
+    }
+    if report.paused {
+        text.push_str("\nPaused: nothing is started; `kanban dispatch resume` lets it go on");
+    }
+    text
+}

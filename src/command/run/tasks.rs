@@ -1,0 +1,387 @@
+//! Verbs that change tasks that exist.
+
+use std::path::PathBuf;
+
+use kanban_platform::Thread;
+use serde_json::{Value, json};
+
+use super::create::start_at;
+use crate::{
+    board::{
+        Board, Error, Reason, TaskId, Tx,
+        actor::Actor,
+        block::Held,
+        error::refuse,
+        event::Kind,
+        finish::HandOff,
+        moves::Action,
+        task::BlockKind,
+        thread::Following,
+    },
+    command::{
+        access,
+        caller::{Caller, Place},
+        desk::{Desk, Done},
+        reply::Reply,
+        run::Prepared,
+        value::{Phrase, Prose},
+        verbs,
+    },
+    dispatcher::workspace::Workspace,
+};
+
+pub(super) async fn link(desk: &Desk, caller: &Caller, args: &verbs::Link, tx: &mut Tx) -> Result<Done, Error> {
+    tx.link(&caller.actor, &args.parent, &args.child, desk.now()).await?;
+    Ok(Reply::text(format!("Linked {} -> {}", args.parent, args.child)).about(&args.child).into())
+}
+
+pub(super) async fn unlink(desk: &Desk, caller: &Caller, args: &verbs::Unlink, tx: &mut Tx) -> Result<Done, Error> {
+    tx.unlink(&caller.actor, &args.parent, &args.child, desk.now()).await?;
+    Ok(Reply::text(format!("Unlinked {} -> {}", args.parent, args.child)).about(&args.child).into())
+}
+
+pub(super) async fn comment(desk: &Desk, caller: &Caller, args: &verbs::Comment, tx: &mut Tx) -> Result<Done, Error> {
+    let author = signed(caller, args.author.as_deref(), "--author")?;
+    let mut text = args.text();
+    if let Some(limit) = args.max_len.map(|limit| limit as usize)
+        && text.chars().count() > limit
+    {
+        let note = format!("\n\n[trimmed to {limit} chars by --max-len]");
+        let room = limit.saturating_sub(note.chars().count());
+        text = text.chars().take(room).chain(note.chars()).collect();
+    }
+    tx.comment(&caller.actor, &args.task, &author, &text, desk.now()).await?;
+    Ok(Reply::text(format!("Comment added to {}", args.task)).about(&args.task).into())
+}
+
+pub(super) async fn complete(desk: &Desk, caller: &Caller, args: &verbs::Complete, tx: &mut Tx) -> Result<Done, Error> {
+    if args.tasks.len() > 1 && (args.summary.is_some() || args.metadata.is_some()) {
+        refuse!(Invalid, "--summary / --metadata are per-task and can't be used with multiple ids; complete tasks one at a time, or drop the flags for the bulk close");
+    }
+    let hand_off = HandOff {
+        result: args.result.as_ref().map(|text| text.as_str().to_owned()),
+        summary: args.summary.as_ref().map(|text| text.as_str().to_owned()),
+        metadata: args.metadata.as_ref().map(|metadata| Value::Object(metadata.0.clone())),
+    };
+    let mut each = Each::default();
+    for id in &args.tasks {
+        let done = tx.complete(&caller.actor, id, &hand_off, desk.now()).await;
+        each.add(id, done.map(|_| format!("Completed {id}")))?;
+    }
+    Ok(each.done())
+}
+
+pub(super) async fn edit(desk: &Desk, caller: &Caller, args: &verbs::Edit, tx: &mut Tx) -> Result<Done, Error> {
+    let hand_off = HandOff {
+        result: Some(Phrase::as_str(&args.result).to_owned()),
+        summary: args.summary.as_ref().map(|text| text.as_str().to_owned()),
+        metadata: args.metadata.as_ref().map(|metadata| Value::Object(metadata.0.clone())),
+    };
+    tx.edit(&caller.actor, &args.task, &hand_off, desk.now()).await?;
+    Ok(Reply::text(format!("Edited {}", args.task)).about(&args.task).into())
+}
+
+pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx: &mut Tx) -> Result<Done, Error> {
+    let reason = args.reason();
+    let kind = args.kind.map(|kind| match kind {
+        verbs::BlockKind::NeedsInput => BlockKind::NeedsInput,
+        verbs::BlockKind::Capability => BlockKind::Capability,
+        verbs::BlockKind::Transient => BlockKind::Transient,
+        verbs::BlockKind::Dependency => BlockKind::Dependency,
+    });
+    let suffix = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let mut each = Each::default();
+    for id in &args.tasks() {
+        let held = tx.block(&caller.actor, id, kind, reason.as_deref(), desk.now()).await;
+        each.add(
+            id,
+            held.map(|held| match held {
+                Held::Blocked => format!("Blocked {id}{suffix}"),
+                Held::WaitsForParents => format!("{id} → todo (dependency wait){suffix}"),
+                Held::Loop => format!("{id} → triage (unblock loop detected — needs a human decision){suffix}"),
+            }),
+        )?;
+    }
+    Ok(each.done())
+}
+
+pub(super) async fn unblock(desk: &Desk, caller: &Caller, args: &verbs::Unblock, tx: &mut Tx) -> Result<Done, Error> {
+    let reason = args.reason.as_ref().map(Prose::as_str);
+    let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    let mut each = Each::default();
+    for id in &args.tasks() {
+        let unblocked = match may_release(desk, caller, id, tx).await {
+            Ok(()) => tx.unblock(&caller.actor, id, reason, desk.now()).await,
+            Err(refused) => Err(refused),
+        };
+        each.add(id, unblocked.map(|_| format!("Unblocked {id}{suffix}")))?;
+    }
+    Ok(each.done())
+}
+
+pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Schedule, tx: &mut Tx) -> Result<Done, Error> {
+    let reason = args.reason.as_ref().map(Prose::as_str);
+    let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    let at = start_at(args.at, args.delay, desk.now());
+    let mut each = Each::default();
+    for id in &args.tasks() {
+        let scheduled = tx.schedule(&caller.actor, id, at, reason, desk.now()).await;
+        each.add(id, scheduled.map(|()| format!("Scheduled {id}{suffix}")))?;
+    }
+    Ok(each.done())
+}
+
+pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote, tx: &mut Tx) -> Result<Done, Error> {
+    let reason = args.reason.as_ref().map(Prose::as_str);
+    let mut each = Each::default();
+    let mut rows = Vec::new();
+    for id in &args.tasks() {
+        let promoted = match may_release(desk, caller, id, tx).await {
+            Ok(()) if args.dry_run => {
+                let task = tx.task(id).await?;
+                tx.may_promote(&caller.actor, &task, args.force).await
+            }
+            Ok(()) => tx.promote(&caller.actor, id, reason, args.force, desk.now()).await,
+            Err(refused) => Err(refused),
+        };
+        rows.push(json!({
+            "task_id": id, "promoted": promoted.is_ok() && !args.dry_run, "dry_run": args.dry_run,
+            "forced": args.force, "reason": reason, "error": promoted.as_ref().err().map(ToString::to_string),
+        }));
+        let done = if args.dry_run { format!("Would promote {id} -> ready") } else { format!("Promoted {id} -> ready") };
+        each.add(id, promoted.map(|()| done))?;
+    }
+    if args.json {
+        let document = if rows.len() == 1 { rows.remove(0) } else { Value::Array(rows) };
+        let exit = each.exit;
+        return Ok(Reply { exit, ..Reply::json(&document) }.into());
+    }
+    Ok(each.done())
+}
+
+pub(super) async fn archive(desk: &Desk, caller: &Caller, args: &verbs::Archive, tx: &mut Tx) -> Result<Done, Error> {
+    let mut each = Each::default();
+    let mut leftovers = Vec::new();
+    for id in &args.tasks {
+        let archived = tx.archive(&caller.actor, id, desk.now()).await;
+        each.add(id, archived.map(|()| format!("Archived {id}")))?;
+    }
+    for id in &args.rm {
+        let deleted = tx.delete(id).await;
+        each.add(
+            id,
+            deleted.map(|attachments| {
+                leftovers.extend(attachments.into_iter().map(|attachment| attachment.stored_path.into()));
+                format!("Deleted {id}")
+            }),
+        )?;
+    }
+    Ok(Done { leftovers, ..each.done() })
+}
+
+pub(super) async fn heartbeat(desk: &Desk, caller: &Caller, args: &verbs::Heartbeat, tx: &mut Tx) -> Result<Done, Error> {
+    let now = desk.now();
+    let ttl = i64::from(desk.settings.get().dispatch.claim_ttl_seconds.get()) * 1000;
+    tx.heartbeat(&caller.actor, &args.task, args.note.as_ref().map(Prose::as_str), now + ttl, now).await?;
+    Ok(Reply::text(format!("Heartbeat recorded for {}", args.task)).about(&args.task).into())
+}
+
+/// Makes the workspace of a task ready that is about to be claimed by hand: a refusal here leaves the task as it is.
+pub(super) async fn workspace(desk: &Desk, caller: &Caller, board: &Board, id: &TaskId) -> Result<PathBuf, Error> {
+    let task = board.read().await?.task(id).await?;
+    access::release(caller, &desk.settings.get(), &task)?;
+    if !Action::Claim.allowed_in(task.status) {
+        // The claim itself refuses, and says why.
+        return Ok(PathBuf::new());
+    }
+    Workspace::of(&task)
+        .prepare(board.folder(), None, id)
+        .await
+        .map_err(|refusal| Error::refused(Reason::Invalid, format!("cannot claim {id}: {refusal}")))
+}
+
+pub(super) async fn claim(desk: &Desk, caller: &Caller, args: &verbs::Claim, prepared: &Prepared, tx: &mut Tx) -> Result<Done, Error> {
+    let Prepared::Workspace(path) = prepared else { refuse!(Invalid, "cannot claim {}: it has no workspace", args.task) };
+    let now = desk.now();
+    let ttl = i64::try_from(args.ttl.as_millis()).unwrap_or(i64::MAX);
+    let claim = tx.claim(&args.task, caller.actor.name(), Some(now.saturating_add(ttl)), now).await?;
+    tx.settle_workspace(claim.run.id, &args.task, &path.display().to_string(), None).await?;
+    let reply = if args.json {
+        Reply::json(&json!({
+            "task_id": args.task, "run_id": claim.run.id, "workspace": path,
+            "expires": claim.run.claim_expires.map(|at| at / 1000),
+        }))
+    } else {
+        Reply::text(format!("Claimed {}\nWorkspace: {}", args.task, path.display()))
+    };
+    Ok(reply.about(&args.task).into())
+}
+
+pub(super) async fn watch(desk: &Desk, caller: &Caller, args: &verbs::Watch, tx: &mut Tx) -> Result<Done, Error> {
+    let Some(thread) = caller.thread() else {
+        refuse!(Invalid, "only a thread can follow a task; on the command line use `kanban notify-subscribe ID --platform P --chat-id C`");
+    };
+    let mut kinds = Vec::new();
+    for kind in args.kinds.iter().flat_map(|kinds| kinds.split(',')).map(str::trim).filter(|kind| !kind.is_empty()) {
+        let kind: Kind = kind.parse().map_err(|text: String| Error::refused(Reason::Invalid, text))?;
+        kinds.push(kind.as_str().to_owned());
+    }
+    let following = Following {
+        task: args.task.clone(),
+        assignee: args.assignee.as_ref().and_then(|assignee| assignee.profile().cloned()),
+        tenant: args.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
+        kinds: Some(kinds).filter(|kinds| !kinds.is_empty()),
+    };
+    tx.watch(thread, &following, Some(caller.actor.name()), desk.now()).await?;
+    let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
+    let told = following.kinds.map_or("how it goes on".to_owned(), |kinds| kinds.join(", "));
+    let reply = Reply::text(format!("This thread follows {what} from now on ({told})"));
+    Ok(args.task.iter().fold(reply, |reply, task| reply.about(task)).into())
+}
+
+pub(super) async fn unwatch(caller: &Caller, args: &verbs::Unwatch, tx: &mut Tx) -> Result<Done, Error> {
+    let Some(thread) = caller.thread() else {
+        refuse!(Invalid, "only a thread can stop following; on the command line use `kanban notify-unsubscribe ID --platform P --chat-id C`");
+    };
+    let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
+    if tx.unwatch(thread, args.task.as_ref()).await? == 0 {
+        refuse!(Unknown, "this thread does not follow {what}; `/kanban watches` lists what it follows");
+    }
+    Ok(Reply::text(format!("This thread no longer follows {what}")).into())
+}
+
+pub(super) async fn notify_subscribe(desk: &Desk, args: &verbs::NotifySubscribe, tx: &mut Tx) -> Result<Done, Error> {
+    let thread = followed_by(&args.follower)?;
+    let following = Following { task: Some(args.task.clone()), ..Following::default() };
+    tx.watch(&thread, &following, args.user_id.as_deref(), desk.now()).await?;
+    Ok(Reply::text(format!("Subscribed {thread} to {}", args.task)).about(&args.task).into())
+}
+
+pub(super) async fn notify_unsubscribe(args: &verbs::NotifyUnsubscribe, tx: &mut Tx) -> Result<Done, Error> {
+    let thread = followed_by(&args.follower)?;
+    if tx.unwatch(&thread, Some(&args.task)).await? == 0 {
+        refuse!(Unknown, "(no such subscription): {thread} does not follow {}", args.task);
+    }
+    Ok(Reply::text(format!("Unsubscribed from {}", args.task)).about(&args.task).into())
+}
+
+pub(super) async fn assign(desk: &Desk, caller: &Caller, args: &verbs::Assign, tx: &mut Tx) -> Result<Done, Error> {
+    let settings = desk.settings.get();
+    let profile = args.assignee.profile();
+    if let Some(name) = profile {
+        access::profile(caller, &settings, name)?;
+    }
+    tx.assign(&caller.actor, &args.task, profile, desk.now()).await?;
+    let to = profile.map_or("(unassigned)".to_owned(), ToString::to_string);
+    Ok(Reply::text(format!("Assigned {} to {to}", args.task)).about(&args.task).into())
+}
+
+pub(super) async fn reassign(desk: &Desk, caller: &Caller, args: &verbs::Reassign, tx: &mut Tx) -> Result<Done, Error> {
+    let settings = desk.settings.get();
+    let now = desk.now();
+    let profile = args.assignee.profile();
+    if let Some(name) = profile {
+        access::profile(caller, &settings, name)?;
+    }
+    let running = tx.task(&args.task).await?.current_run.is_some();
+    if running && !args.reclaim {
+        refuse!(WrongStatus, "cannot reassign {}: it is still running; pass --reclaim to stop its worker first", args.task);
+    }
+    if running {
+        tx.reclaim(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), now).await?;
+    }
+    tx.assign(&caller.actor, &args.task, profile, now).await?;
+    let to = profile.map_or("(unassigned)".to_owned(), ToString::to_string);
+    let suffix = if running { " (claim reclaimed)" } else { "" };
+    Ok(Reply::text(format!("Reassigned {} to {to}{suffix}", args.task)).about(&args.task).into())
+}
+
+pub(super) async fn reclaim(desk: &Desk, caller: &Caller, args: &verbs::Reclaim, tx: &mut Tx) -> Result<Done, Error> {
+    tx.reclaim(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), desk.now()).await?;
+    Ok(Reply::text(format!("Reclaimed {}", args.task)).about(&args.task).into())
+}
+
+pub(super) async fn retry(desk: &Desk, caller: &Caller, args: &verbs::Retry, tx: &mut Tx) -> Result<Done, Error> {
+    let reason = args.reason.as_ref().map(Prose::as_str);
+    let mut each = Each::default();
+    for id in &args.tasks {
+        let retried = match may_release(desk, caller, id, tx).await {
+            Ok(()) => tx.retry(&caller.actor, id, reason, desk.now()).await,
+            Err(refused) => Err(refused),
+        };
+        each.add(id, retried.map(|status| format!("Retrying {id} ({status})")))?;
+    }
+    Ok(each.done())
+}
+
+pub(super) async fn cancel(desk: &Desk, caller: &Caller, args: &verbs::Cancel, tx: &mut Tx) -> Result<Done, Error> {
+    tx.cancel(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), desk.now()).await?;
+    Ok(Reply::text(format!("Cancelled {}", args.task)).about(&args.task).into())
+}
+
+/// What became of each task of a bulk verb: those that went well stay done when others are refused.
+#[derive(Default)]
+struct Each {
+    done: Vec<String>,
+    refused: Vec<String>,
+    only: Option<TaskId>,
+    count: usize,
+    exit: u8,
+}
+
+impl Each {
+    /// A refusal is noted; a fault ends everything.
+    fn add(&mut self, id: &TaskId, outcome: Result<String, Error>) -> Result<(), Error> {
+        self.count += 1;
+        self.only = (self.count == 1).then(|| id.clone());
+        match outcome {
+            Ok(text) => self.done.push(text),
+            Err(Error::Refused(refusal)) => {
+                self.refused.push(refusal.text);
+                self.exit = 1;
+            }
+            Err(fault @ Error::Fault(_)) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    fn done(self) -> Done {
+        Reply {
+            text: self.done.join("\n"),
+            notes: self.refused.join("\n"),
+            exit: self.exit,
+            task: self.only,
+            ..Reply::default()
+        }
+        .into()
+    }
+}
+
+/// Refuses to let a task of a profile go on that the caller may not use.
+async fn may_release(desk: &Desk, caller: &Caller, id: &TaskId, tx: &mut Tx) -> Result<(), Error> {
+    let task = tx.task(id).await?;
+    access::release(caller, &desk.settings.get(), &task)
+}
+
+/// The name that a text is signed with. Only the local owner may choose another.
+fn signed(caller: &Caller, asked: Option<&str>, flag: &str) -> Result<String, Error> {
+    match (asked, &caller.place, &caller.actor) {
+        (None, _, actor) => Ok(actor.name().to_owned()),
+        (Some(name), Place::Terminal { .. }, Actor::Person { .. }) => Ok(name.to_owned()),
+        (Some(_), _, _) => {
+            refuse!(Forbidden, "`{flag}` works on the command line alone; here the text is signed with who sent it")
+        }
+    }
+}
+
+fn followed_by(follower: &verbs::Follower) -> Result<Thread, Error> {
+    if follower.platform.trim().is_empty() || follower.chat_id.trim().is_empty() {
+        refuse!(Invalid, "a platform and a chat are required, as in `--platform telegram --chat-id 42`");
+    }
+    Ok(Thread {
+        platform: follower.platform.trim().to_lowercase(),
+        space: String::new(),
+        channel: follower.chat_id.trim().to_owned(),
+        thread: follower.thread_id.as_deref().map(str::trim).filter(|thread| !thread.is_empty()).map(str::to_owned),
+    })
+}
