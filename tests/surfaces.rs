@@ -19,7 +19,10 @@ fn the_page_of_commands_is_current() {
         fs::write(&path, &written).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == written, "docs/commands.md is out of date; `KANBAN_BLESS=1 cargo test --test surfaces` writes it anew");
+    assert!(
+        kept == written,
+        "docs/commands.md is out of date; `KANBAN_BLESS=1 cargo test --test surfaces` writes it anew"
+    );
 }
 
 #[test]
@@ -52,7 +55,8 @@ fn verbs_stand_where_their_group_says() {
 
 #[test]
 fn types_decide_the_fields() {
-    let kind = |verb: &str, arg: &str| spec().at(&[verb]).unwrap().args.iter().find(|a| a.name == arg).unwrap().kind.clone();
+    let kind =
+        |verb: &str, arg: &str| spec().at(&[verb]).unwrap().args.iter().find(|a| a.name == arg).unwrap().kind.clone();
     assert_eq!(kind("create", "title"), Kind::Text);
     assert_eq!(kind("create", "body"), Kind::Prose);
     assert_eq!(kind("create", "assignee"), Kind::Profile);
@@ -70,6 +74,18 @@ fn types_decide_the_fields() {
 }
 
 #[test]
+fn a_form_with_an_unknown_field_is_refused() {
+    let field = |name: &str| (name.to_owned(), "x".to_owned());
+    assert_eq!(spec().words(&["show"], &[field("id")]).unwrap(), ["show", "--", "x"]);
+    assert_eq!(
+        spec().words(&["ls"], &[field("tenant"), field("board")]).unwrap(),
+        ["ls", "--board=x", "--tenant=x", "--"]
+    );
+    assert_eq!(spec().words(&["show"], &[field("title")]).unwrap_err(), "`show` has no argument `title`");
+    assert_eq!(spec().words(&["nope"], &[]).unwrap_err(), "there is no verb `nope`");
+}
+
+#[test]
 fn every_verb_has_at_most_one_text() {
     fn check(verb: &Spec) {
         let texts = verb.args.iter().filter(|arg| arg.kind == Kind::Prose).count();
@@ -81,13 +97,19 @@ fn every_verb_has_at_most_one_text() {
 
 /// Discord's published limits on one command.
 #[test]
+#[expect(clippy::print_stderr, reason = "the room that is left is for people to read")]
 fn the_menu_fits_discord() {
     fn name_fits(name: &str) -> bool {
-        (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+        (1..=32).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
     }
     fn described(name: &str, about: &str) -> usize {
         assert!(name_fits(name), "`{name}` is no name for Discord");
-        assert!((1..=100).contains(&about.chars().count()), "`{name}`: {about:?} has {} characters", about.chars().count());
+        assert!(
+            (1..=100).contains(&about.chars().count()),
+            "`{name}`: {about:?} has {} characters",
+            about.chars().count()
+        );
         name.chars().count() + about.chars().count()
     }
     fn cost(verb: &Spec, globals: &[kanban_platform::Arg]) -> usize {

@@ -106,7 +106,9 @@ impl Reading<'_> {
         let root = declaration();
         let globals = Shape::of(root, root, String::new());
         let mut leading = Vec::new();
-        let mut at = 0;
+        // People repeat the name of the command when they paste one behind it.
+        let repeated = |word: &Word<'_>| matches!(lowered(&word.text).as_str(), "kanban" | "/kanban");
+        let mut at = usize::from(self.road == Road::Chat && self.words.first().is_some_and(repeated));
         while let Some(found) = self.option(at, &globals, true)? {
             at = self.take(at, found, &globals, false, &mut leading)?;
         }
@@ -162,7 +164,9 @@ impl Reading<'_> {
 
     fn without_verb(&self) -> Result<Kanban, Mistake> {
         match self.below {
-            Some(_) => Err(usage("the command is missing before the text; for example `/kanban create fix the login page`")),
+            Some(_) => {
+                Err(usage("the command is missing before the text; for example `/kanban create fix the login page`"))
+            }
             None => Err(help(reference::overview(self.prefix()))),
         }
     }
@@ -206,13 +210,13 @@ impl Reading<'_> {
                 let path: Vec<_> = shape.path.split(' ').collect();
                 return Err(help(reference::verb(self.prefix(), &path)));
             }
-            let loose = !shape.text && shape.prose.is_none();
+            let loose = !shape.text && (shape.prose.is_none() || shape.title);
             if let Some(found) = self.option(at, shape, loose)? {
                 let greedy = self.road == Road::Chat && !(sorted.positionals.is_empty() && sorted.title.is_empty());
                 at = self.take(at, found, shape, greedy, &mut sorted.options)?;
                 continue;
             }
-            if !word.quoted {
+            if !word.quoted && text::may_begin_with_dash(&word.text) {
                 self.refuse_near_option(at, first, shape)?;
             }
             let place = sorted.positionals.len();
@@ -223,8 +227,10 @@ impl Reading<'_> {
             } else if shape.title {
                 sorted.title.push(at);
             } else if shape.text || shape.prose.is_some() {
-                let end = self.peel_options(at, shape, &mut sorted)?;
-                sorted.prose = Some(self.joined(&(at..end).collect::<Vec<_>>()));
+                // A command that is said word by word keeps its own options.
+                let is_command = self.road == Road::Terminal && command_of(&word.text) == Some("");
+                let end = if is_command { self.words.len() } else { self.peel_options(at, shape, &mut sorted)? };
+                sorted.prose = Some(self.joined(at..end));
                 return Ok(sorted);
             } else if shape.ids {
                 return Err(usage(format!(
@@ -254,7 +260,7 @@ impl Reading<'_> {
             } else if shape.title {
                 sorted.title.push(at);
             } else if is_text {
-                sorted.prose = Some(self.joined(&(at..self.words.len()).collect::<Vec<_>>()));
+                sorted.prose = Some(self.joined(at..self.words.len()));
                 return;
             } else {
                 sorted.positionals.push(word.text.clone().into_owned());
@@ -323,7 +329,7 @@ impl Reading<'_> {
     }
 
     fn option_name(&self, word: &Word<'_>) -> Option<(String, Option<String>)> {
-        if word.quoted {
+        if word.quoted || !text::may_begin_with_dash(&word.text) {
             return None;
         }
         let rest = match word.text.strip_prefix("--") {
@@ -393,7 +399,7 @@ impl Reading<'_> {
                 return Err(usage(format!(
                     "`--{}` of `{}` needs a value{}",
                     opt.long,
-                    shape.path,
+                    if shape.path.is_empty() { "kanban" } else { &shape.path },
                     if opt.choices.is_empty() { String::new() } else { format!(": one of {}", ticked(&opt.choices)) }
                 )));
             }
@@ -406,7 +412,7 @@ impl Reading<'_> {
                     }
                 }
             }
-            (true, None) => into.push(format!("--{}={}", opt.long, opt.spelled(&self.joined(&values)))),
+            (true, None) => into.push(format!("--{}={}", opt.long, opt.spelled(&self.joined(values.iter().copied())))),
         }
         Ok(())
     }
@@ -419,7 +425,8 @@ impl Reading<'_> {
         let (name, given) = match (&long, single) {
             (Some((name, given)), _) => (name.clone(), given.clone()),
             (None, Some(rest)) => {
-                let (name, given) = rest.split_once('=').map_or((rest, None), |(name, given)| (name, Some(given.to_owned())));
+                let (name, given) =
+                    rest.split_once('=').map_or((rest, None), |(name, given)| (name, Some(given.to_owned())));
                 if !shape.options.iter().any(|opt| opt.long == lowered(name)) {
                     return Ok(());
                 }
@@ -447,7 +454,7 @@ impl Reading<'_> {
                 .take_while(|&at| at == first || !matches!(self.option(at, shape, true), Ok(Some(_))))
                 .last()
                 .map_or(first..at + 1, |last| first..last.max(at) + 1);
-            let text = self.joined(&title.clone().collect::<Vec<_>>());
+            let text = self.joined(title.clone());
             if title.clone().all(|at| !matches!(self.option(at, shape, true), Ok(Some(_)))) {
                 let fixed = self.quoted(&text);
                 return Err(self.correction(
@@ -461,20 +468,25 @@ impl Reading<'_> {
                 &self.command(&[(at..at + 1, fixed)]),
             ));
         }
-        let options: Vec<_> = shape.options.iter().map(|opt| format!("--{}", opt.long)).filter(|name| name != "--home").collect();
+        let options: Vec<_> =
+            shape.options.iter().map(|opt| format!("--{}", opt.long)).filter(|name| name != "--home").collect();
         Err(usage(format!("`{}` has no option `{shown}`; it takes {}", shape.path, ticked(&options))))
     }
 
     fn place_title(&self, sorted: &mut Sorted, shape: &Shape<'_>) -> Result<(), Mistake> {
         if !sorted.title.is_empty() {
-            sorted.positionals.push(self.joined(&sorted.title));
+            sorted.positionals.push(self.joined(sorted.title.iter().copied()));
             return Ok(());
         }
         // A title typed on the line below the verb is moved up for the person to see.
         if let (true, Some(below)) = (shape.title && sorted.positionals.len() == shape.fixed, self.below) {
             let (title, rest) = below.split_once('\n').unwrap_or((below, ""));
             let title = title.trim();
-            let head = Reading { road: self.road, words: self.words.clone(), below: Some(rest).filter(|rest| !rest.is_empty()) };
+            let head = Reading {
+                road: self.road,
+                words: self.words.clone(),
+                below: Some(rest).filter(|rest| !rest.is_empty()),
+            };
             let end = self.words.len();
             return Err(head.correction(
                 &format!("`{}` needs its words on the first line", shape.path),
@@ -488,7 +500,8 @@ impl Reading<'_> {
     fn place_prose(&self, sorted: &mut Sorted, shape: &Shape<'_>) -> Result<(), Mistake> {
         if let Some(option) = shape.prose {
             let start = format!("--{option}=");
-            let mut given: Vec<_> = sorted.options.iter().enumerate().filter(|(_, word)| word.starts_with(&start)).collect();
+            let mut given: Vec<_> =
+                sorted.options.iter().enumerate().filter(|(_, word)| word.starts_with(&start)).collect();
             if let (Some((_, given)), Some(words)) = (given.first(), &sorted.prose) {
                 let both = format!("{} {words}", &given[start.len()..]);
                 return Err(usage(format!(
@@ -556,8 +569,10 @@ impl Reading<'_> {
             .collect();
         let names = visible.iter().flat_map(|verb| std::iter::once(verb.get_name()).chain(verb.get_visible_aliases()));
         let name = lowered(word);
-        let said = if path.is_empty() { format!("unknown verb `{word}`") } else { format!("unknown verb `{path} {word}`") };
-        let meant = synonym(&name).filter(|verb| path.is_empty() && visible.iter().any(|known| known.get_name() == *verb));
+        let said =
+            if path.is_empty() { format!("unknown verb `{word}`") } else { format!("unknown verb `{path} {word}`") };
+        let meant =
+            synonym(&name).filter(|verb| path.is_empty() && visible.iter().any(|known| known.get_name() == *verb));
         if let Some(near) = nearest(&name, names).or(meant) {
             return self.correction(&said, &self.command(&[(at..at + 1, near.to_owned())]));
         }
@@ -604,7 +619,8 @@ impl Reading<'_> {
             ErrorKind::InvalidValue => {
                 let choices = texts(ContextKind::ValidValue);
                 let said = format!("`{argument}` cannot be `{given}`: expected one of {}", ticked(&choices));
-                let at = self.words.iter().position(|word| word.text == given || word.text.ends_with(&format!("={given}")));
+                let at =
+                    self.words.iter().position(|word| word.text == given || word.text.ends_with(&format!("={given}")));
                 match (nearest(&lowered(&given), choices.iter().map(String::as_str)), at) {
                     (Some(near), Some(at)) => {
                         let word = &self.words[at].text;
@@ -615,12 +631,17 @@ impl Reading<'_> {
                 }
             }
             ErrorKind::ValueValidation => {
-                let arg = verb.get_arguments().chain(declaration().get_arguments()).find(|arg| shown_as(arg) == argument);
+                let arg =
+                    verb.get_arguments().chain(declaration().get_arguments()).find(|arg| shown_as(arg) == argument);
                 let whole = given.trim().parse::<i128>().is_ok();
                 let why = match (arg.map(spec::kind), std::error::Error::source(fault)) {
                     (Some(Kind::Integer), source) if !(whole && source.is_some()) => {
-                        let more = source.map(ToString::to_string).filter(|text| text.contains(">=")).unwrap_or_default();
+                        let more =
+                            source.map(ToString::to_string).filter(|text| text.contains(">=")).unwrap_or_default();
                         if more.is_empty() { format!("expected a whole number, got `{given}`") } else { more }
+                    }
+                    (Some(Kind::Integer), _) if given.trim().parse::<i64>().is_err() => {
+                        format!("`{given}` is too large a number")
                     }
                     (_, Some(source)) => source.to_string(),
                     (_, None) => format!("`{given}` does not fit"),
@@ -629,15 +650,14 @@ impl Reading<'_> {
             }
             ErrorKind::MissingRequiredArgument => {
                 let missing: Vec<_> = arguments.iter().map(|name| name.trim_end_matches("...").to_owned()).collect();
-                usage(format!(
-                    "`{}` needs {}; for example `{} {}`\nusage: {} {}",
-                    shape.path,
-                    ticked(&missing),
-                    self.prefix(),
-                    reference::example(&path),
-                    self.prefix(),
-                    reference::usage(&path)
-                ))
+                let (prefix, line) = (self.prefix(), reference::usage(&path));
+                let needs = format!("`{}` needs {}", shape.path, ticked(&missing));
+                if arguments.iter().all(|name| line.contains(argument_name(name).trim_matches(['<', '>']))) {
+                    let example = reference::example(&path);
+                    usage(format!("{needs}; for example `{prefix} {example}`\nusage: `{prefix} {line}`"))
+                } else {
+                    usage(format!("{needs}; `{prefix} help {}` tells more", shape.path))
+                }
             }
             ErrorKind::ArgumentConflict => {
                 let other = texts(ContextKind::PriorArg).first().map(|name| argument_name(name)).unwrap_or_default();
@@ -657,15 +677,21 @@ impl Reading<'_> {
     }
 
     /// Several words as one text. In chat a phrase that is not in quotes as a whole keeps the quotes inside it.
-    fn joined(&self, words: &[usize]) -> String {
-        if let [only] = words {
-            return self.words[*only].text.clone().into_owned();
+    fn joined(&self, mut words: impl ExactSizeIterator<Item = usize>) -> String {
+        let alone = words.len() == 1;
+        let mut text = words.next().map_or_else(String::new, |at| self.part(at, alone).to_owned());
+        for at in words {
+            text.push(' ');
+            text.push_str(self.part(at, false));
         }
-        let texts = words.iter().map(|&at| match self.road {
-            Road::Chat => self.words[at].source,
-            Road::Form | Road::Terminal => &*self.words[at].text,
-        });
-        texts.collect::<Vec<_>>().join(" ")
+        text
+    }
+
+    fn part(&self, at: usize, alone: bool) -> &str {
+        match self.road {
+            Road::Chat if !alone => self.words[at].source,
+            Road::Chat | Road::Form | Road::Terminal => &self.words[at].text,
+        }
     }
 
     fn by_kind(&self, word: &Word<'_>, kind: &Kind) -> String {

@@ -1,6 +1,6 @@
 //! The values that arguments take, where a plain word would say too little.
 //!
-//! The type of a field also decides how menus and forms show it; see [`crate::command::spec`].
+//! The type of a field also decides how menus and forms show it; see [`mod@crate::command::spec`].
 
 use std::{
     fmt,
@@ -229,7 +229,8 @@ pub fn instant(text: &str) -> Result<i64, String> {
 
 /// Reads whole seconds, or a number with `s`, `m`, `h` or `d`, as a time of more than zero.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let malformed = || format!("malformed duration `{text}` (expected `30s`, `5m`, `2h`, `1d`, or a number of seconds)");
+    let malformed =
+        || format!("malformed duration `{text}` (expected `30s`, `5m`, `2h`, `1d`, or a number of seconds)");
     let lower = text.trim().to_ascii_lowercase();
     let (number, scale) = match lower.char_indices().last() {
         Some((at, 's')) => (&lower[..at], 1.0),
@@ -251,6 +252,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|time| time.as_secs() <= LONGEST.as_secs())
         .ok_or_else(|| format!("`{text}` is too long; the most is `36500d`"))
+}
+
+/// Reads the time between two looks: a duration, or seconds with decimals.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    match text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        true => duration(&format!("{}s", text.trim())),
+        false => duration(text),
+    }
+    .map_err(|_| format!("`{text}` is no time between two looks; expected more than zero, as in `0.5` or `2s`"))
 }
 
 /// Reads a whole number of at least one.
@@ -294,6 +304,9 @@ mod tests {
     fn durations_have_units_and_are_positive() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(interval("2s"), Ok(Duration::from_secs(2)));
+        assert!(interval("0").is_err() && interval("").is_err() && interval("-1").is_err());
         assert_eq!(duration("2D"), Ok(Duration::from_secs(172_800)));
         for refused in ["", "soon", "-5", "0", "0s", "-1h", "1.5", "m", "1e9h", "nan", "inf", "5 m m", "99999999d"] {
             assert!(duration(refused).is_err(), "{refused}");
@@ -322,6 +335,9 @@ mod tests {
         for word in ["none", "NULL", "-"] {
             assert_eq!(word.parse(), Ok(Assignee::Nobody));
         }
-        assert_eq!("@Claude".parse::<Assignee>().map(|who| who.profile().map(ToString::to_string)), Ok(Some("claude".into())));
+        assert_eq!(
+            "@Claude".parse::<Assignee>().map(|who| who.profile().map(ToString::to_string)),
+            Ok(Some("claude".into()))
+        );
     }
 }
