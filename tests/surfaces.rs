@@ -74,6 +74,18 @@ fn types_decide_the_fields() {
 }
 
 #[test]
+fn a_form_with_an_unknown_field_is_refused() {
+    let field = |name: &str| (name.to_owned(), "x".to_owned());
+    assert_eq!(spec().words(&["show"], &[field("id")]).unwrap(), ["show", "--", "x"]);
+    assert_eq!(
+        spec().words(&["ls"], &[field("tenant"), field("board")]).unwrap(),
+        ["ls", "--board=x", "--tenant=x", "--"]
+    );
+    assert_eq!(spec().words(&["show"], &[field("title")]).unwrap_err(), "`show` has no argument `title`");
+    assert_eq!(spec().words(&["nope"], &[]).unwrap_err(), "there is no verb `nope`");
+}
+
+#[test]
 fn every_verb_has_at_most_one_text() {
     fn check(verb: &Spec) {
         let texts = verb.args.iter().filter(|arg| arg.kind == Kind::Prose).count();
@@ -85,6 +97,7 @@ fn every_verb_has_at_most_one_text() {
 
 /// Discord's published limits on one command.
 #[test]
+#[expect(clippy::print_stderr, reason = "the room that is left is for people to read")]
 fn the_menu_fits_discord() {
     fn name_fits(name: &str) -> bool {
         (1..=32).contains(&name.len())

@@ -106,7 +106,9 @@ impl Reading<'_> {
         let root = declaration();
         let globals = Shape::of(root, root, String::new());
         let mut leading = Vec::new();
-        let mut at = 0;
+        // People repeat the name of the command when they paste one behind it.
+        let repeated = |word: &Word<'_>| matches!(lowered(&word.text).as_str(), "kanban" | "/kanban");
+        let mut at = usize::from(self.road == Road::Chat && self.words.first().is_some_and(repeated));
         while let Some(found) = self.option(at, &globals, true)? {
             at = self.take(at, found, &globals, false, &mut leading)?;
         }
@@ -208,13 +210,13 @@ impl Reading<'_> {
                 let path: Vec<_> = shape.path.split(' ').collect();
                 return Err(help(reference::verb(self.prefix(), &path)));
             }
-            let loose = !shape.text && shape.prose.is_none();
+            let loose = !shape.text && (shape.prose.is_none() || shape.title);
             if let Some(found) = self.option(at, shape, loose)? {
                 let greedy = self.road == Road::Chat && !(sorted.positionals.is_empty() && sorted.title.is_empty());
                 at = self.take(at, found, shape, greedy, &mut sorted.options)?;
                 continue;
             }
-            if !word.quoted {
+            if !word.quoted && text::may_begin_with_dash(&word.text) {
                 self.refuse_near_option(at, first, shape)?;
             }
             let place = sorted.positionals.len();
@@ -225,8 +227,10 @@ impl Reading<'_> {
             } else if shape.title {
                 sorted.title.push(at);
             } else if shape.text || shape.prose.is_some() {
-                let end = self.peel_options(at, shape, &mut sorted)?;
-                sorted.prose = Some(self.joined(&(at..end).collect::<Vec<_>>()));
+                // A command that is said word by word keeps its own options.
+                let is_command = self.road == Road::Terminal && command_of(&word.text) == Some("");
+                let end = if is_command { self.words.len() } else { self.peel_options(at, shape, &mut sorted)? };
+                sorted.prose = Some(self.joined(at..end));
                 return Ok(sorted);
             } else if shape.ids {
                 return Err(usage(format!(
@@ -256,7 +260,7 @@ impl Reading<'_> {
             } else if shape.title {
                 sorted.title.push(at);
             } else if is_text {
-                sorted.prose = Some(self.joined(&(at..self.words.len()).collect::<Vec<_>>()));
+                sorted.prose = Some(self.joined(at..self.words.len()));
                 return;
             } else {
                 sorted.positionals.push(word.text.clone().into_owned());
@@ -325,7 +329,7 @@ impl Reading<'_> {
     }
 
     fn option_name(&self, word: &Word<'_>) -> Option<(String, Option<String>)> {
-        if word.quoted {
+        if word.quoted || !text::may_begin_with_dash(&word.text) {
             return None;
         }
         let rest = match word.text.strip_prefix("--") {
@@ -395,7 +399,7 @@ impl Reading<'_> {
                 return Err(usage(format!(
                     "`--{}` of `{}` needs a value{}",
                     opt.long,
-                    shape.path,
+                    if shape.path.is_empty() { "kanban" } else { &shape.path },
                     if opt.choices.is_empty() { String::new() } else { format!(": one of {}", ticked(&opt.choices)) }
                 )));
             }
@@ -408,7 +412,7 @@ impl Reading<'_> {
                     }
                 }
             }
-            (true, None) => into.push(format!("--{}={}", opt.long, opt.spelled(&self.joined(&values)))),
+            (true, None) => into.push(format!("--{}={}", opt.long, opt.spelled(&self.joined(values.iter().copied())))),
         }
         Ok(())
     }
@@ -450,7 +454,7 @@ impl Reading<'_> {
                 .take_while(|&at| at == first || !matches!(self.option(at, shape, true), Ok(Some(_))))
                 .last()
                 .map_or(first..at + 1, |last| first..last.max(at) + 1);
-            let text = self.joined(&title.clone().collect::<Vec<_>>());
+            let text = self.joined(title.clone());
             if title.clone().all(|at| !matches!(self.option(at, shape, true), Ok(Some(_)))) {
                 let fixed = self.quoted(&text);
                 return Err(self.correction(
@@ -471,7 +475,7 @@ impl Reading<'_> {
 
     fn place_title(&self, sorted: &mut Sorted, shape: &Shape<'_>) -> Result<(), Mistake> {
         if !sorted.title.is_empty() {
-            sorted.positionals.push(self.joined(&sorted.title));
+            sorted.positionals.push(self.joined(sorted.title.iter().copied()));
             return Ok(());
         }
         // A title typed on the line below the verb is moved up for the person to see.
@@ -636,6 +640,9 @@ impl Reading<'_> {
                             source.map(ToString::to_string).filter(|text| text.contains(">=")).unwrap_or_default();
                         if more.is_empty() { format!("expected a whole number, got `{given}`") } else { more }
                     }
+                    (Some(Kind::Integer), _) if given.trim().parse::<i64>().is_err() => {
+                        format!("`{given}` is too large a number")
+                    }
                     (_, Some(source)) => source.to_string(),
                     (_, None) => format!("`{given}` does not fit"),
                 };
@@ -643,15 +650,14 @@ impl Reading<'_> {
             }
             ErrorKind::MissingRequiredArgument => {
                 let missing: Vec<_> = arguments.iter().map(|name| name.trim_end_matches("...").to_owned()).collect();
-                usage(format!(
-                    "`{}` needs {}; for example `{} {}`\nusage: {} {}",
-                    shape.path,
-                    ticked(&missing),
-                    self.prefix(),
-                    reference::example(&path),
-                    self.prefix(),
-                    reference::usage(&path)
-                ))
+                let (prefix, line) = (self.prefix(), reference::usage(&path));
+                let needs = format!("`{}` needs {}", shape.path, ticked(&missing));
+                if arguments.iter().all(|name| line.contains(argument_name(name).trim_matches(['<', '>']))) {
+                    let example = reference::example(&path);
+                    usage(format!("{needs}; for example `{prefix} {example}`\nusage: `{prefix} {line}`"))
+                } else {
+                    usage(format!("{needs}; `{prefix} help {}` tells more", shape.path))
+                }
             }
             ErrorKind::ArgumentConflict => {
                 let other = texts(ContextKind::PriorArg).first().map(|name| argument_name(name)).unwrap_or_default();
@@ -671,15 +677,21 @@ impl Reading<'_> {
     }
 
     /// Several words as one text. In chat a phrase that is not in quotes as a whole keeps the quotes inside it.
-    fn joined(&self, words: &[usize]) -> String {
-        if let [only] = words {
-            return self.words[*only].text.clone().into_owned();
+    fn joined(&self, mut words: impl ExactSizeIterator<Item = usize>) -> String {
+        let alone = words.len() == 1;
+        let mut text = words.next().map_or_else(String::new, |at| self.part(at, alone).to_owned());
+        for at in words {
+            text.push(' ');
+            text.push_str(self.part(at, false));
         }
-        let texts = words.iter().map(|&at| match self.road {
-            Road::Chat => self.words[at].source,
-            Road::Form | Road::Terminal => &*self.words[at].text,
-        });
-        texts.collect::<Vec<_>>().join(" ")
+        text
+    }
+
+    fn part(&self, at: usize, alone: bool) -> &str {
+        match self.road {
+            Road::Chat if !alone => self.words[at].source,
+            Road::Chat | Road::Form | Road::Terminal => &self.words[at].text,
+        }
     }
 
     fn by_kind(&self, word: &Word<'_>, kind: &Kind) -> String {

@@ -50,9 +50,20 @@ pub fn verb(prefix: &str, path: &[&str]) -> String {
     text
 }
 
-/// The line that shows how a verb is typed.
+/// How a verb is typed, in one short line: what it cannot do without is spelled out.
 pub fn usage(path: &[&str]) -> String {
-    spec().at(path).map(|verb| verb.usage.clone()).unwrap_or_default()
+    let Some(verb) = spec().at(path) else { return String::new() };
+    let mut words = vec![path.join(" ")];
+    words.extend(verb.args.iter().filter(|arg| arg.positional).map(|arg| match arg.required || arg.list {
+        true => shown(arg),
+        false => format!("[{}]", arg.name.to_uppercase()),
+    }));
+    let (needed, free): (Vec<_>, Vec<_>) = verb.args.iter().filter(|arg| !arg.positional).partition(|arg| arg.required);
+    words.extend(needed.into_iter().map(shown));
+    if !free.is_empty() {
+        words.push("[options]".to_owned());
+    }
+    words.join(" ")
 }
 
 /// A call of the verb that is complete.
@@ -124,7 +135,8 @@ fn entry(page: &mut String, verb: &Spec, path: &str, depth: usize, capability: C
         page.push('\n');
     }
     for arg in &verb.args {
-        let _ = writeln!(page, "- `{}`: {}", shown(arg), described(arg));
+        let mark = if arg.kind == Kind::Prose { " (*text*)" } else { "" };
+        let _ = writeln!(page, "- `{}`: {}{mark}", shown(arg), described(arg));
     }
     for inner in &verb.verbs {
         entry(page, inner, &format!("{path} {}", inner.name), depth + 1, capability);
@@ -154,7 +166,6 @@ fn described(arg: &Arg) -> String {
             let names: Vec<_> = choices.iter().map(|choice| format!("`{}`", choice.name)).collect();
             let _ = write!(text, ": {}", names.join(", "));
         }
-        Kind::Prose => text.push_str(" (*text*)"),
         Kind::Flag
         | Kind::Task
         | Kind::Profile
@@ -162,7 +173,8 @@ fn described(arg: &Arg) -> String {
         | Kind::Tenant
         | Kind::Workspace
         | Kind::Integer
-        | Kind::Text => {}
+        | Kind::Text
+        | Kind::Prose => {}
     }
     if let Some(default) = &arg.default {
         let _ = write!(text, " (default `{default}`)");

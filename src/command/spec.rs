@@ -98,9 +98,8 @@ pub(crate) fn is_list(arg: &clap::Arg) -> bool {
 
 /// How help names the value: `--status <STATUS>`.
 pub(crate) fn value_name(arg: &clap::Arg) -> String {
-    arg.get_value_names()
-        .and_then(|names| names.first())
-        .map_or_else(|| arg.get_id().as_str().to_uppercase().replace('_', "-"), ToString::to_string)
+    let declared = arg.get_value_names().and_then(|names| names.first()).map(|name| name.replace('_', "-"));
+    declared.unwrap_or_else(|| arg.get_id().as_str().to_uppercase())
 }
 
 fn read(command: &Command, parents: &str, surface: Surface, capability: Capability) -> Spec {

@@ -1,6 +1,6 @@
 //! The values that arguments take, where a plain word would say too little.
 //!
-//! The type of a field also decides how menus and forms show it; see [`crate::command::spec`].
+//! The type of a field also decides how menus and forms show it; see [`mod@crate::command::spec`].
 
 use std::{
     fmt,
@@ -254,6 +254,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("`{text}` is too long; the most is `36500d`"))
 }
 
+/// Reads the time between two looks: a duration, or seconds with decimals.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    match text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        true => duration(&format!("{}s", text.trim())),
+        false => duration(text),
+    }
+    .map_err(|_| format!("`{text}` is no time between two looks; expected more than zero, as in `0.5` or `2s`"))
+}
+
 /// Reads a whole number of at least one.
 pub fn positive(text: &str) -> Result<u32, String> {
     text.trim().parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("must be >= 1 (got `{text}`)"))
@@ -295,6 +304,9 @@ mod tests {
     fn durations_have_units_and_are_positive() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(interval("2s"), Ok(Duration::from_secs(2)));
+        assert!(interval("0").is_err() && interval("").is_err() && interval("-1").is_err());
         assert_eq!(duration("2D"), Ok(Duration::from_secs(172_800)));
         for refused in ["", "soon", "-5", "0", "0s", "-1h", "1.5", "m", "1e9h", "nan", "inf", "5 m m", "99999999d"] {
             assert!(duration(refused).is_err(), "{refused}");

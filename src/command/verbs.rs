@@ -11,7 +11,8 @@ use kanban_platform::Capability;
 use crate::{
     board::id::{BoardSlug, ProfileName, TaskId},
     command::value::{
-        Assignee, JsonObject, Limit, Phrase, Prose, Skill, Tenant, WorkspaceArg, duration, instant, positive, row,
+        Assignee, JsonObject, Limit, Phrase, Prose, Skill, Tenant, WorkspaceArg, duration, instant, interval, positive,
+        row,
     },
 };
 
@@ -102,6 +103,7 @@ pub enum Read {
 
 /// Verbs that create and change tasks.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value is made for each command, and is not kept")]
 pub enum Write {
     /// Create a task
     Create(Create),
@@ -261,7 +263,7 @@ pub struct Tail {
     #[arg(value_name = "ID")]
     pub task: TaskId,
     /// The time between two looks, on the command line
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
     pub interval: Option<Duration>,
 }
 
@@ -430,7 +432,7 @@ pub struct BoardsCreate {
     pub name: Option<Phrase>,
     /// What the board is for
     #[arg(long, value_name = "TEXT")]
-    pub description: Option<Prose>,
+    pub description: Option<Phrase>,
     /// A sign shown before the title
     #[arg(long)]
     pub icon: Option<String>,
@@ -755,7 +757,7 @@ pub struct Watch {
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub kinds: Vec<String>,
     /// The time between two looks, on the command line
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
     pub interval: Option<Duration>,
 }
 
