@@ -174,8 +174,10 @@ impl Tree {
     }
 }
 
-/// Kills every process of ours that was started with an environment of this entry, such as `NAME=value`, and answers those
-/// that still live after `patience`. For a tree whose keeper was killed; where the system tells no environments it does nothing.
+/// Kills the processes that were started with this entry, such as `NAME=value`, in their environment.
+///
+/// This is for a tree whose keeper was killed. Answers those that still live after `patience`; nobody is found where the
+/// system tells no environments.
 pub fn kill_marked(entry: &str, patience: Duration) -> Vec<Identity> {
     kill_all(|| table::with_environment(entry), Identity::signal, patience)
 }
@@ -243,8 +245,8 @@ pub fn bind_to_keeper(command: &mut Command) -> &mut Command {
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));
             }
         }
-        for signal in 1..32 {
-            // SAFETY: the default behaviour installs no code of ours; the two signals that cannot be changed refuse.
+        for signal in 1..65 {
+            // SAFETY: the default behaviour installs no code of ours; the few signals that cannot be changed refuse.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         // SAFETY: the set is filled by `sigemptyset` before it is read.

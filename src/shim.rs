@@ -13,7 +13,7 @@ mod spec;
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Write},
-    os::unix::{ffi::OsStrExt, net::UnixListener},
+    os::unix::{ffi::OsStrExt, fs::MetadataExt, net::UnixListener},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -53,41 +53,46 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Answers the run directory that the nearest shim above a process was started with, whatever the environment of the
 /// process says. A process below a shim is that run's worker.
+///
+/// A shim is a process that runs this very program as one.
 pub fn above(pid: u32) -> Option<PathBuf> {
-    all_above(pid).next()
+    let own = Program::of(std::process::id())?;
+    all_above(pid, &own.path).next()
 }
 
 /// Answers the run directories of every shim above a process, nearest first: a worker may run a gateway of its own.
-pub fn all_above(pid: u32) -> impl Iterator<Item = PathBuf> {
-    let own = Program::of(std::process::id());
+/// `program` is the file that shims run, also if it was replaced by a new version since.
+pub fn all_above(pid: u32, program: &Path) -> impl Iterator<Item = PathBuf> {
+    let shim = Program { path: program.to_owned(), file: Program::file(program) };
     process::ancestors(pid).filter_map(move |ancestor| {
-        let own = own.as_ref()?;
         let command_line = std::fs::read(format!("/proc/{}/cmdline", ancestor.pid)).ok()?;
         let mut words = command_line.split(|byte| *byte == 0).skip(1);
         let rundir = (words.next()? == VERB.as_bytes()).then(|| words.next()).flatten()?;
-        (Program::of(ancestor.pid)? == *own).then(|| PathBuf::from(OsStr::from_bytes(rundir)))
+        (Program::of(ancestor.pid)? == shim).then(|| PathBuf::from(OsStr::from_bytes(rundir)))
     })
 }
 
 /// The program that a process runs.
 struct Program {
     path: PathBuf,
+    /// Device and number of the file.
     file: Option<(u64, u64)>,
 }
 
 impl Program {
     fn of(pid: u32) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-        let link = format!("/proc/{pid}/exe");
+        let link = PathBuf::from(format!("/proc/{pid}/exe"));
         let path = std::fs::read_link(&link).ok()?;
         // A program that was replaced by its next version keeps running under its old name with this mark.
-        let path = path
-            .as_os_str()
-            .as_bytes()
-            .strip_suffix(b" (deleted)")
-            .map_or(path.clone(), |bytes| OsStr::from_bytes(bytes).into());
-        let file = std::fs::metadata(&link).ok().map(|file| (file.dev(), file.ino()));
-        Some(Self { path, file })
+        let path = match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+            Some(name) => PathBuf::from(OsStr::from_bytes(name)),
+            None => path,
+        };
+        Some(Self { path, file: Self::file(&link) })
+    }
+
+    fn file(path: &Path) -> Option<(u64, u64)> {
+        std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
     }
 }
 

@@ -83,21 +83,27 @@ pub fn spawn(program: &Path, rundir: &Path, listener: UnixListener) -> io::Resul
 /// News of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// The worker runs.
+    /// The worker runs. Said again when the connection to the shim had to be made again.
     Started(Identity),
     /// The worker could not be started; an exit follows.
     Failed(String),
     /// All of the run is over.
     Exit(Exit),
-    /// The shim is gone and has left no record: how the worker ended is not known. Nothing of the run is left.
+    /// The shim is gone and has left no record: how the worker ended is not known. What was left
+    /// of it and still carried the run's socket in its environment was killed.
     Lost,
 }
 
-/// The news of one run, in order. [`Update::Exit`] or [`Update::Lost`] is the last.
+/// The news of one run, in order: how it began, then how it ended. [`Update::Exit`] or [`Update::Lost`] is the last.
 #[derive(Debug)]
 pub struct Watch {
     rundir: PathBuf,
+    socket: PathBuf,
+    token: Token,
     lines: Option<Lines<BufReader<UnixStream>>>,
+    has_begun: bool,
+    /// The end of a run that was over before its beginning was told.
+    held: Option<Update>,
     is_over: bool,
 }
 
@@ -106,12 +112,17 @@ pub struct Watch {
 /// # Errors
 /// When this process cannot open a connection, or the shim does not take one within half a minute.
 pub async fn watch(rundir: &Path, socket: &Path, token: &Token) -> io::Result<Watch> {
-    let lines = match ask(socket, &Request::Watch { token: token.clone() }).await {
-        Ok(lines) => Some(lines),
-        Err(error) if is_gone(&error) => None,
-        Err(error) => return Err(error),
+    let mut watch = Watch {
+        rundir: rundir.to_owned(),
+        socket: socket.to_owned(),
+        token: token.clone(),
+        lines: None,
+        has_begun: false,
+        held: None,
+        is_over: false,
     };
-    Ok(Watch { rundir: rundir.to_owned(), lines, is_over: false })
+    watch.lines = watch.connect().await?;
+    Ok(watch)
 }
 
 impl Watch {
@@ -123,29 +134,62 @@ impl Watch {
         if self.is_over {
             return Ok(None);
         }
-        let line = match &mut self.lines {
-            Some(lines) => lines.next_line().await,
-            None => Ok(None),
+        let update = match self.held.take() {
+            Some(update) => update,
+            None => self.receive().await?,
         };
-        let update = match line {
-            Ok(Some(line)) => match serde_json::from_str(&line)? {
-                Notice::Started(identity) => Update::Started(identity),
-                Notice::Failed { error } => Update::Failed(error),
-                Notice::Exit(exit) => Update::Exit(exit),
-                Notice::Refused(reason) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
-                Notice::Stopping(_) => return Err(io::Error::other("the shim answered another question")),
-            },
-            // The connection of a shim that has ended breaks; its record tells more.
-            Ok(None) | Err(_) => match exit_record(&self.rundir) {
-                Some(exit) => Update::Exit(exit),
-                None => {
-                    end_strays(&self.rundir).await?;
-                    Update::Lost
-                }
-            },
+        let update = match update {
+            Update::Exit(exit) if !self.has_begun => {
+                let beginning = match (&exit.worker, &exit.error) {
+                    (Some(worker), _) => Update::Started(worker.clone()),
+                    (None, error) => Update::Failed(error.clone().unwrap_or_default()),
+                };
+                self.held = Some(Update::Exit(exit));
+                beginning
+            }
+            update => update,
         };
+        self.has_begun = true;
         self.is_over = matches!(update, Update::Exit(_) | Update::Lost);
         Ok(Some(update))
+    }
+
+    async fn receive(&mut self) -> io::Result<Update> {
+        loop {
+            if let Some(lines) = &mut self.lines
+                && let Ok(Some(line)) = lines.next_line().await
+            {
+                return match serde_json::from_str(&line)? {
+                    Notice::Started(identity) => Ok(Update::Started(identity)),
+                    Notice::Failed { error } => Ok(Update::Failed(error)),
+                    Notice::Exit(exit) => Ok(Update::Exit(exit)),
+                    Notice::Refused(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
+                    Notice::Stopping(_) => Err(io::Error::other("the shim answered another question")),
+                };
+            }
+            // The connection of a shim that has ended breaks; its record tells more. Only one that cannot be reached is gone.
+            self.lines = None;
+            if let Some(exit) = exit_record(&self.rundir) {
+                return Ok(Update::Exit(exit));
+            }
+            self.lines = self.connect().await?;
+            if self.lines.is_none() {
+                if let Some(exit) = exit_record(&self.rundir) {
+                    return Ok(Update::Exit(exit));
+                }
+                end_strays(&self.socket).await?;
+                return Ok(Update::Lost);
+            }
+        }
+    }
+
+    /// Answers nothing when the shim is gone.
+    async fn connect(&self) -> io::Result<Option<Lines<BufReader<UnixStream>>>> {
+        match ask(&self.socket, &Request::Watch { token: self.token.clone() }).await {
+            Ok(lines) => Ok(Some(lines)),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -182,9 +226,8 @@ pub fn call(socket: &Path, argv: &[String], stdin: Option<&str>) -> io::Result<A
 }
 
 /// Ends what a killed shim could not take along: its worker dies with it, but not what the worker had started.
-async fn end_strays(rundir: &Path) -> io::Result<()> {
-    let Ok(spec) = Spec::read(rundir) else { return Ok(()) };
-    let entry = format!("{SOCKET_VARIABLE}={}", spec.socket.display());
+async fn end_strays(socket: &Path) -> io::Result<()> {
+    let entry = format!("{SOCKET_VARIABLE}={}", socket.display());
     tokio::task::spawn_blocking(move || process::kill_marked(&entry, DEADLINE))
         .await
         .map(drop)

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Millis;
+use crate::{clock::Millis, process::Identity};
 
 /// The end of a run. It exists only after the last process of the run is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Exit {
     pub stopped: Option<String>,
     pub started_at: Millis,
     pub ended_at: Millis,
+    /// The worker, unless it was never started.
+    pub worker: Option<Identity>,
     /// Why the worker was never started.
     pub error: Option<String>,
     /// The last lines of the output.

@@ -32,7 +32,6 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
     let worker = start(spec);
     let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));
     let calls = Arc::new(Calls::new(rundir, spec));
-    let drained = worker.as_ref().ok().map(|_| mpsc::channel::<()>());
 
     let server = server::Server { own: own.clone(), token: spec.token.clone(), run: run.clone(), calls: calls.clone() };
     in_background("server", move || server.serve(&listener))?;
@@ -43,13 +42,14 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
         stopped: None,
         started_at,
         ended_at: started_at,
+        worker: worker.as_ref().ok().map(|worker| worker.identity.clone()),
         error: None,
         tail: String::new(),
     };
     match worker {
         Err(error) => exit.error = Some(error),
         Ok(worker) => {
-            let (drained, done) = drained.unwrap_or_else(mpsc::channel);
+            let (drained, done) = mpsc::channel::<()>();
             let Worker { identity, log, output, tail } = worker;
             in_background("log", move || {
                 log.drain(output);
