@@ -22,8 +22,8 @@ pub use self::{
     calls::{Call, changes_the_board, pending_calls},
     log::newest as newest_output,
     protocol::Answer,
-    record::{Exit, exit_record},
-    spec::{Spec, Token, socket_path},
+    record::{Exit, exit_record, has_begun},
+    spec::{Spec, Token, gateway_socket_path, socket_path},
 };
 use crate::process;
 

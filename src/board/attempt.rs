@@ -62,6 +62,21 @@ pub struct Patience {
     pub rate_limit_pause_seconds: i64,
 }
 
+impl Ending {
+    /// For logs, which carry no output of workers.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ScriptDone { .. } => "done",
+            Self::Failed { .. } => "failed",
+            Self::Silent => "silent",
+            Self::RateLimited { .. } => "rate limited",
+            Self::TimedOut { .. } => "timed out",
+            Self::NotStarted { .. } => "not started",
+            Self::Lost { .. } => "lost",
+        }
+    }
+}
+
 impl Patience {
     fn backoff(&self, failures: i64) -> i64 {
         let doublings = u32::try_from(failures - 1).unwrap_or(0).min(30);
@@ -129,6 +144,16 @@ impl Tx {
                 self.fail(attempt, failure, patience, now).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Closes a run whose worker was never started and makes its task ready again, with nothing counted.
+    pub async fn give_back(&mut self, run: &Run, reason: &str, now: Millis) -> Result<(), Error> {
+        let task = self.task(&run.task_id).await?;
+        let end = End { error: Some(reason), ..End::new(Outcome::Reclaimed, &Actor::Gateway) };
+        let closed = self.end_run(run.id, end, now).await?;
+        self.after_attempt(&task, Status::Ready, task.failures, task.last_error.as_deref(), None).await?;
+        self.record(Kind::Reclaimed, &task, closed.as_ref(), json!({"manual": false, "reason": reason}), now).await?;
         Ok(())
     }
 

@@ -147,17 +147,19 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps where a run works.
-    pub async fn settle_workspace(
-        &mut self,
-        run: i64,
-        task: &TaskId,
-        path: &str,
-        branch: Option<&str>,
-    ) -> Result<(), Error> {
+    /// Keeps where a run works; with `for_task` also as the place of its task.
+    pub async fn settle_workspace(&mut self, run: i64, task: &TaskId, path: &str, for_task: bool) -> Result<(), Error> {
         sql!(self, RUN_WORKSPACE, run, path; execute);
-        sql!(self, SET_WORKSPACE, task, path, branch; execute);
+        if for_task {
+            sql!(self, SET_WORKSPACE, task, path; execute);
+        }
         Ok(())
+    }
+
+    /// Whether a schedule has ended or a claim has expired.
+    pub async fn is_something_due(&mut self, now: Millis) -> Result<bool, Error> {
+        let (due,): (i64,) = sql!(self, SOMETHING_DUE, now; fetch_one);
+        Ok(due == 1)
     }
 
     pub async fn run(&mut self, id: i64) -> Result<Run, Error> {

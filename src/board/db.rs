@@ -116,23 +116,7 @@ impl Db {
     /// Writers queue up in order. Whoever finds others waiting behind it leaves the commit to them, so that a burst of
     /// commands pays for the disk once; [`Tx::commit`] answers when the shared commit is durable.
     pub(crate) async fn write(&self) -> Result<Tx, Error> {
-        let writers = self
-            .writers
-            .get_or_try_init(|| async {
-                let conn = SqliteConnection::connect_with(&self.options).await?;
-                Ok::<_, sqlx::Error>(Arc::new(Writers {
-                    line: Arc::new(Mutex::new(Line {
-                        conn,
-                        state: State::Closed,
-                        waiting_for_commit: Vec::new(),
-                        news: News::default(),
-                    })),
-                    queued: AtomicUsize::new(0),
-                    wake: Arc::clone(&self.wake),
-                }))
-            })
-            .await
-            .map_err(Fault::from)?;
+        let writers = self.writers().await?;
         let ticket = Ticket::draw(writers);
         let mut line = Arc::clone(&writers.line).lock_owned().await;
         ticket.redeem();
@@ -155,11 +139,34 @@ impl Db {
         })
     }
 
-    /// A number that changes when another connection has written: the slow check behind in-process wake-ups.
+    async fn writers(&self) -> Result<&Arc<Writers>, Error> {
+        let writers = self
+            .writers
+            .get_or_try_init(|| async {
+                let conn = SqliteConnection::connect_with(&self.options).await?;
+                Ok::<_, sqlx::Error>(Arc::new(Writers {
+                    line: Arc::new(Mutex::new(Line {
+                        conn,
+                        state: State::Closed,
+                        waiting_for_commit: Vec::new(),
+                        news: News::default(),
+                    })),
+                    queued: AtomicUsize::new(0),
+                    wake: Arc::clone(&self.wake),
+                }))
+            })
+            .await
+            .map_err(Fault::from)?;
+        Ok(writers)
+    }
+
+    /// A number that changes when another process has written: the slow check behind in-process wake-ups.
     pub(crate) async fn data_version(&self) -> Result<i64, Error> {
-        let mut conn = self.readers.acquire().await.map_err(Fault::from)?;
+        // Each connection has its own count of the others' commits, and all of ours come from this one.
+        let writers = self.writers().await?;
+        let mut line = writers.line.lock().await;
         let (version,): (i64,) =
-            sqlx::query_as("PRAGMA data_version").fetch_one(&mut *conn).await.map_err(Fault::from)?;
+            sqlx::query_as("PRAGMA data_version").fetch_one(&mut line.conn).await.map_err(Fault::from)?;
         Ok(version)
     }
 

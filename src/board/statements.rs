@@ -90,13 +90,15 @@ statements! {
     SET_AFTER_ATTEMPT = "UPDATE tasks SET status = $2, current_run = NULL, failures = $3, last_error = $4, not_before = $5, \
         block_reason = CASE WHEN $2 = 'blocked' THEN $4 ELSE block_reason END WHERE id = $1";
     SET_ARCHIVED = "UPDATE tasks SET status = 'archived', current_run = NULL, not_before = NULL WHERE id = $1";
-    SET_WORKSPACE = "UPDATE tasks SET workspace_path = $2, branch_name = coalesce($3, branch_name) WHERE id = $1";
+    SET_WORKSPACE = "UPDATE tasks SET workspace_path = $2 WHERE id = $1";
     DELETE_TASK = "DELETE FROM tasks WHERE id = $1";
     COUNTS = "SELECT status, assignee, CAST(count(*) AS BIGINT) FROM tasks WHERE status <> 'archived' GROUP BY status, assignee \
         ORDER BY status, assignee";
     OLDEST_READY = "SELECT CAST(min(created_at) AS BIGINT) FROM tasks WHERE status = 'ready'";
     CREATED_BY_RUNS_OF = "SELECT id FROM tasks WHERE id = $1 AND creator_run IN (SELECT id FROM runs WHERE task_id = $2)";
     DUE = "SELECT ", task!(), " FROM tasks WHERE not_before IS NOT NULL AND not_before <= $1 AND status = 'scheduled' ORDER BY not_before, id";
+    SOMETHING_DUE = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM tasks WHERE not_before <= $1 AND status = 'scheduled') \
+        OR EXISTS (SELECT 1 FROM runs WHERE ended_at IS NULL AND claim_expires <= $1) THEN 1 ELSE 0 END AS BIGINT)";
     NEXT_DUE = "SELECT CAST(min(not_before) AS BIGINT) FROM tasks WHERE not_before > $1";
     SUGGEST_TASKS = "SELECT ", task!(), " FROM tasks WHERE status <> 'archived' AND (id LIKE $1 OR lower(title) LIKE $2) \
         ORDER BY CASE WHEN status = 'done' THEN 1 ELSE 0 END, created_at DESC LIMIT 25";

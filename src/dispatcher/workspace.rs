@@ -14,7 +14,10 @@ pub use self::{
     reach::{Reach, allowed},
     scratch::remove_scratch,
 };
-use crate::board::id::TaskId;
+use crate::board::{
+    id::TaskId,
+    task::{Task, WorkspaceKind},
+};
 
 /// Why a workspace cannot be used, in words for the person who asked for it.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,16 @@ pub enum Workspace {
 }
 
 impl Workspace {
+    /// The kind of place that a task asks for.
+    pub fn of(task: &Task) -> Self {
+        let path = task.workspace_path.as_ref().map(PathBuf::from);
+        match task.workspace_kind {
+            WorkspaceKind::Scratch => Self::Scratch,
+            WorkspaceKind::Dir => Self::Dir(path.unwrap_or_default()),
+            WorkspaceKind::Worktree => Self::Worktree { path, branch: task.branch_name.clone() },
+        }
+    }
+
     /// Makes the place ready and answers its absolute path. On a rerun the place of the last run is used again.
     ///
     /// # Errors

@@ -40,6 +40,16 @@ pub fn exit_record(rundir: &Path) -> Option<Exit> {
     serde_json::from_slice(&fs::read(rundir.join(FILE)).ok()?).ok()
 }
 
+/// Notes that the worker is about to be started. Without the note and without a record, no worker ever was.
+pub(super) fn begin(rundir: &Path) -> io::Result<()> {
+    File::create(rundir.join(BEGUN)).map(drop)
+}
+
+/// Whether the worker of a run may have been started.
+pub fn has_begun(rundir: &Path) -> bool {
+    rundir.join(BEGUN).exists()
+}
+
 /// Writes the record so that it is there whole or not at all, also after a power loss.
 pub(super) fn write(rundir: &Path, exit: &Exit) -> io::Result<()> {
     let draft = rundir.join("exit.json.new");
@@ -51,3 +61,4 @@ pub(super) fn write(rundir: &Path, exit: &Exit) -> io::Result<()> {
 }
 
 const FILE: &str = "exit.json";
+const BEGUN: &str = "begun";

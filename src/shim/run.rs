@@ -28,6 +28,7 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
     let own = Identity::own()?;
     let clock = Clock::system();
     let (started_at, started) = (clock.now(), Instant::now());
+    record::begin(rundir)?;
     // The worker is started first: while this process has one thread, and before anything else takes time.
     let worker = start(spec);
     let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));

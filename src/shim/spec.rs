@@ -99,13 +99,25 @@ const LONGEST_SOCKET_PATH: usize = 100;
 /// # Errors
 /// When the directory cannot be made, or belongs to somebody else or is open to others.
 pub fn socket_path(home: &Path, runtime_dir: &Path, board: &BoardSlug, run: i64) -> io::Result<PathBuf> {
+    place_socket(home, runtime_dir, &format!("{board}-{run}"))
+}
+
+/// Chooses the path of the gateway's own socket in the same way: `<home>/run/gateway.sock` where that is short enough.
+///
+/// # Errors
+/// As for [`socket_path`].
+pub fn gateway_socket_path(home: &Path, runtime_dir: &Path) -> io::Result<PathBuf> {
+    place_socket(home, runtime_dir, "gateway")
+}
+
+fn place_socket(home: &Path, runtime_dir: &Path, name: &str) -> io::Result<PathBuf> {
     let fits = |path: &Path| path.as_os_str().len() <= LONGEST_SOCKET_PATH;
     let short = |text: &[u8], digits: usize| {
         let mut name = random::hex_of(&Sha256::digest(text));
         name.truncate(digits);
         name
     };
-    let near = home.join("run").join(format!("{board}-{run}.sock"));
+    let near = home.join("run").join(format!("{name}.sock"));
     let path = if fits(&near) {
         make_private(&home.join("run"))?;
         near
@@ -113,7 +125,7 @@ pub fn socket_path(home: &Path, runtime_dir: &Path, board: &BoardSlug, run: i64)
         let user = rustix::process::geteuid().as_raw();
         runtime_dir
             .join(format!("kanban-{user}-{}", short(home.as_os_str().as_encoded_bytes(), 16)))
-            .join(format!("{}-{run}.sock", short(board.as_str().as_bytes(), 12)))
+            .join(format!("{}.sock", short(name.as_bytes(), 16)))
     };
     if !fits(&path) {
         return Err(io::Error::new(

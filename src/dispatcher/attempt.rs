@@ -1,0 +1,465 @@
+//! One attempt: from a claim to a started worker, and from the worker's end to what becomes of the task.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::{
+    Key, Live,
+    call::apply_call,
+    patience,
+    place::Place,
+    workspace::{Reach, Workspace, allowed},
+};
+use crate::{
+    board::{
+        Board, BoardSlug, Error, TaskId,
+        attempt::Ending,
+        claim::Claim,
+        run::Run,
+        task::{Task, WorkspaceKind},
+    },
+    command::{Desk, prompt},
+    process::Identity,
+    settings::{Kind, Profile, Prompt, Values, script_of},
+    shim::{
+        Exit, Spec, Token,
+        client::{self, Update},
+        has_begun, pending_calls,
+    },
+};
+
+/// How long to wait before something is tried again that must succeed in the end.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The exit status by which a worker says that its agent has reached a limit.
+const RATE_LIMITED: i32 = 75;
+
+/// Starts workers and follows them to their end.
+pub(super) struct Attempt {
+    pub(super) desk: Desk,
+    pub(super) program: PathBuf,
+    /// Told of each run that is over.
+    pub(super) tell: mpsc::UnboundedSender<Key>,
+    pub(super) tracker: TaskTracker,
+    pub(super) starts_only: AtomicBool,
+}
+
+impl Attempt {
+    /// Nobody will be here to follow the workers: they are started and left to whoever comes next.
+    pub(super) fn starts_only(&self) {
+        self.starts_only.store(true, Ordering::Relaxed);
+    }
+
+    /// Starts the worker of a claim in the background.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        board: Board,
+        claim: Claim,
+        profile: Profile,
+        directory: Option<PathBuf>,
+    ) -> Live {
+        let token = Token::new(claim.token.expose().to_owned());
+        let place = Place::of(&self.desk, board.slug(), &claim.task.id, claim.run.id);
+        let live = Live {
+            task: claim.task.id.clone(),
+            profile: Some(profile.name.clone()),
+            directory,
+            socket: place.as_ref().map(|place| place.socket.clone()).unwrap_or_default(),
+            token: token.clone(),
+            stopping: false,
+        };
+        let span = span(board.slug(), &claim.task.id, claim.run.id);
+        let this = Arc::clone(self);
+        self.tracker.spawn(
+            async move {
+                let key = (board.slug().clone(), claim.run.id);
+                let launched = match place {
+                    Ok(place) => this.launch(&board, &claim, &profile, &token, &place).await.map(|at| (place, at)),
+                    Err(error) => Err(error.to_string()),
+                };
+                match launched {
+                    Ok((place, workspace)) if this.starts_only.load(Ordering::Relaxed) => {
+                        this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
+                        drop(place);
+                        return;
+                    }
+                    Ok((place, workspace)) => {
+                        this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
+                        this.follow(&board, claim.run.id, &place.rundir, &place.socket, &token).await;
+                    }
+                    Err(error) => this.settle(&board, claim.run.id, &Ending::NotStarted { error }).await,
+                }
+                // The dispatcher that would listen may be gone.
+                let _ = this.tell.send(key);
+            }
+            .instrument(span),
+        );
+        live
+    }
+
+    /// Follows the run of an earlier gateway in the background.
+    pub(super) fn resume(
+        self: &Arc<Self>,
+        board: Board,
+        task: &TaskId,
+        run: i64,
+        rundir: PathBuf,
+        socket: PathBuf,
+        token: Token,
+    ) {
+        let span = span(board.slug(), task, run);
+        let this = Arc::clone(self);
+        self.tracker.spawn(
+            async move {
+                this.follow(&board, run, &rundir, &socket, &token).await;
+                let _ = this.tell.send((board.slug().clone(), run));
+            }
+            .instrument(span),
+        );
+    }
+
+    /// Ends a run's processes after a time.
+    pub(super) fn stop_after(self: &Arc<Self>, time: Duration, live: Live, reason: &str) {
+        if !time.is_zero() && self.starts_only.load(Ordering::Relaxed) {
+            return;
+        }
+        let reason = reason.to_owned();
+        self.tracker.spawn(async move {
+            tokio::time::sleep(time).await;
+            if let Err(error) = client::stop(&live.socket, &live.token, &reason).await {
+                tracing::warn!(%error, task.id = %live.task, "the worker of {} could not be stopped", live.task);
+            }
+        });
+    }
+
+    /// Makes everything ready and starts the shim. Answers where the worker works.
+    async fn launch(
+        &self,
+        board: &Board,
+        claim: &Claim,
+        profile: &Profile,
+        token: &Token,
+        place: &Place,
+    ) -> Result<PathBuf, String> {
+        let task = &claim.task;
+        let kind = Workspace::of(task);
+        if let Workspace::Dir(path) = &kind {
+            // It was allowed when the task was created; a link may lead elsewhere since then.
+            allowed(path, Reach::Anywhere, &[self.desk.home().to_owned()]).map_err(|refusal| refusal.to_string())?;
+        }
+        let workspace = kind.prepare(board.folder(), None, &task.id).await.map_err(|refusal| refusal.to_string())?;
+        let text = self.prompt_of(board, task, &claim.run, profile).await?;
+        let failed = |error: io::Error| format!("the run cannot be made ready: {error}");
+        let prompt = write_prompt(&place.rundir, &text).map_err(failed)?;
+        let spec = self.spec(board, claim, profile, token, place, &workspace, &prompt).map_err(failed)?;
+        let listener = client::prepare(&place.rundir, &spec).map_err(failed)?;
+        client::spawn(&self.program, &place.rundir, listener)
+            .map_err(|error| format!("the shim cannot be started: {error}"))?;
+        Ok(workspace)
+    }
+
+    async fn prompt_of(&self, board: &Board, task: &Task, run: &Run, profile: &Profile) -> Result<String, String> {
+        match profile.kind {
+            Kind::Script => {
+                let script = script_of(task.body.as_deref().unwrap_or_default());
+                if script.trim().is_empty() {
+                    return Err(
+                        "its body is empty, and a script task runs its body; create it with `--body \"make test\"`"
+                            .to_owned(),
+                    );
+                }
+                Ok(script.to_owned())
+            }
+            Kind::Agent => prompt(&self.desk, board, task, run).await.map_err(|error| error.to_string()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a specification has many parts, and this is where they meet")]
+    fn spec(
+        &self,
+        board: &Board,
+        claim: &Claim,
+        profile: &Profile,
+        token: &Token,
+        place: &Place,
+        workspace: &Path,
+        prompt: &Path,
+    ) -> io::Result<Spec> {
+        let (task, run) = (&claim.task, &claim.run);
+        let settings = self.desk.settings.get();
+        let values = Values {
+            task: task.id.as_str(),
+            run: run.id,
+            title: &task.title,
+            workspace: &workspace.display().to_string(),
+            prompt_file: &prompt.display().to_string(),
+            session: &session_id(),
+        };
+        let limit = task
+            .max_runtime_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .or(profile.max_runtime.map(|limit| limit.duration().as_secs()));
+        Ok(Spec {
+            run: run.id,
+            board: board.slug().clone(),
+            task: task.id.clone(),
+            token: token.clone(),
+            argv: profile.argv(&values),
+            env: self.environment(board, task, run, profile, token, place, workspace),
+            cwd: workspace.to_owned(),
+            stdin: (profile.prompt == Prompt::Stdin).then(|| prompt.to_owned()),
+            log: place.log.clone(),
+            log_limit_bytes: settings.logs.log_limit_bytes.get(),
+            socket: place.socket.clone(),
+            gateway_socket: crate::shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
+            time_limit_seconds: limit,
+            grace_seconds: u64::from(settings.dispatch.grace_seconds.get()),
+        })
+    }
+
+    /// The worker's whole environment: what its profile allows, and the variables of the run.
+    #[expect(clippy::too_many_arguments, reason = "each of these becomes a variable")]
+    fn environment(
+        &self,
+        board: &Board,
+        task: &Task,
+        run: &Run,
+        profile: &Profile,
+        token: &Token,
+        place: &Place,
+        workspace: &Path,
+    ) -> Vec<(String, String)> {
+        let mut env: BTreeMap<String, String> = profile.environment(&self.desk.environment);
+        // A worker says `kanban complete …`, so our own folder comes first.
+        let folder = self.program.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let path = env.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin".to_owned(), Clone::clone);
+        env.insert("PATH".to_owned(), format!("{folder}:{path}"));
+        for (name, value) in [
+            ("KANBAN_TASK", task.id.to_string()),
+            ("KANBAN_RUN", run.id.to_string()),
+            ("KANBAN_TOKEN", token.reveal().to_owned()),
+            ("KANBAN_SOCKET", place.socket.display().to_string()),
+            ("KANBAN_HOME", self.desk.home().display().to_string()),
+            ("KANBAN_BOARD", board.slug().to_string()),
+            ("KANBAN_WORKSPACE", workspace.display().to_string()),
+            ("KANBAN_TENANT", task.tenant.clone().unwrap_or_default()),
+            ("KANBAN_ATTEMPT", run.attempt.to_string()),
+        ] {
+            env.insert(name.to_owned(), value);
+        }
+        env.into_iter().collect()
+    }
+
+    async fn note_workspace(&self, board: &Board, task: &Task, run: i64, workspace: &Path) {
+        let path = workspace.display().to_string();
+        let noted = async {
+            let mut tx = board.write().await?;
+            tx.settle_workspace(run, &task.id, &path, task.workspace_kind != WorkspaceKind::Worktree).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "the workspace of the run could not be noted");
+        }
+    }
+
+    /// Waits for the news of a run and records them, to its end.
+    async fn follow(&self, board: &Board, run: i64, rundir: &Path, socket: &Path, token: &Token) {
+        let mut watch = loop {
+            match client::watch(rundir, socket, token).await {
+                Ok(watch) => break watch,
+                Err(error) => {
+                    tracing::warn!(%error, "the shim cannot be asked; asking again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        };
+        loop {
+            match watch.next().await {
+                Ok(Some(Update::Started(identity))) => self.note_start(board, run, &identity).await,
+                Ok(Some(Update::Failed(_))) => {}
+                Ok(Some(Update::Exit(exit))) => {
+                    self.apply_pending(rundir, run, token).await;
+                    let ending = self.ending(board, run, &exit).await;
+                    self.settle(board, run, &ending).await;
+                    break;
+                }
+                Ok(Some(Update::Lost)) if !has_begun(rundir) => {
+                    self.take_back(board, run).await;
+                    break;
+                }
+                Ok(Some(Update::Lost)) => {
+                    self.apply_pending(rundir, run, token).await;
+                    let error = lost(board, run).await;
+                    self.settle(board, run, &Ending::Lost { error }).await;
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(%error, "the shim is not understood; the run is left to it");
+                    return;
+                }
+            }
+        }
+        if let Err(error) = fs::remove_dir_all(rundir) {
+            tracing::warn!(%error, "the directory of a run that is over could not be removed");
+        }
+        // Its shim has removed it, unless it was killed.
+        let _ = fs::remove_file(socket);
+    }
+
+    async fn note_start(&self, board: &Board, run: i64, identity: &Identity) {
+        let noted = async {
+            let mut tx = board.write().await?;
+            let start_time = i64::try_from(identity.start_time).unwrap_or(i64::MAX);
+            tx.started(run, i64::from(identity.pid), start_time, &identity.boot_id, self.desk.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "the start of the worker could not be noted");
+        }
+    }
+
+    /// Applies the calls that the shim could not hand on before it left, in their order.
+    async fn apply_pending(&self, rundir: &Path, run: i64, token: &Token) {
+        match pending_calls(rundir) {
+            Ok(calls) => {
+                for call in calls {
+                    apply_call(&self.desk, run, token, &call).await;
+                }
+            }
+            Err(error) => tracing::error!(%error, "the calls that the worker had left cannot be read"),
+        }
+    }
+
+    /// What an exit record means for the run's task.
+    async fn ending(&self, board: &Board, run: i64, exit: &Exit) -> Ending {
+        let run = match board.read().await {
+            Ok(mut tx) => tx.run(run).await.ok(),
+            Err(_) => None,
+        };
+        let settings = self.desk.settings.get();
+        let profile = run.as_ref().and_then(|run| run.profile.as_ref()).and_then(|name| settings.profiles.get(name));
+        let is_script = profile.is_some_and(|profile| profile.kind == Kind::Script);
+        classify(exit, is_script)
+    }
+
+    /// Records an ending; tries until the board takes it, since nobody else knows of it.
+    async fn settle(&self, board: &Board, run: i64, ending: &Ending) {
+        loop {
+            let settled = async {
+                let mut tx = board.write().await?;
+                tx.attempt_ended(run, ending, &patience(&self.desk.settings.get()), self.desk.now()).await?;
+                tx.commit().await
+            };
+            match settled.await {
+                Ok(()) => {
+                    tracing::info!(ending = ending.name(), "run {run} is over: {}", ending.name());
+                    return;
+                }
+                // The task was deleted with its runs: there is nothing left to record.
+                Err(Error::Refused(refusal)) => {
+                    tracing::warn!(%refusal, "the end of a run has nothing to be recorded in");
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the end of a run could not be recorded; trying again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Gives a task back whose worker was never started: that is no failed attempt.
+    pub(super) async fn take_back(&self, board: &Board, run: i64) {
+        loop {
+            let taken = async {
+                let mut tx = board.write().await?;
+                let open = tx.run(run).await?;
+                if open.ended_at.is_none() {
+                    let reason = "the gateway stopped before the worker was started";
+                    tx.give_back(&open, reason, self.desk.now()).await?;
+                }
+                tx.commit().await
+            };
+            match taken.await {
+                Ok(()) | Err(Error::Refused(_)) => return,
+                Err(error) => {
+                    tracing::error!(%error, "a task could not be given back; trying again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+}
+
+/// What an exit means. A worker that has completed or blocked its task is past caring.
+fn classify(exit: &Exit, is_script: bool) -> Ending {
+    if let Some(error) = &exit.error {
+        return Ending::NotStarted { error: error.clone() };
+    }
+    let tail = exit.tail.trim_end();
+    let with_tail = |what: String| if tail.is_empty() { what } else { format!("{what}\n{tail}") };
+    match (exit.stopped.as_deref(), exit.code, exit.signal) {
+        (Some(Exit::TIME_LIMIT), _, _) => {
+            Ending::TimedOut { limit_seconds: (exit.ended_at - exit.started_at).max(0) / 1000 }
+        }
+        (Some(reason), _, _) => Ending::Failed { error: with_tail(format!("it was stopped: {reason}")) },
+        (None, Some(0), _) if is_script => {
+            Ending::ScriptDone { summary: if tail.is_empty() { "(no output)".to_owned() } else { tail.to_owned() } }
+        }
+        (None, Some(0), _) => Ending::Silent,
+        (None, Some(RATE_LIMITED), _) => Ending::RateLimited { tail: tail.to_owned() },
+        (None, Some(code), _) => Ending::Failed { error: with_tail(format!("it exited with {code}")) },
+        (None, None, Some(signal)) => Ending::Failed { error: with_tail(format!("it was killed by signal {signal}")) },
+        (None, None, None) => Ending::Lost { error: "how it ended is not known".to_owned() },
+    }
+}
+
+/// Why nobody knows how a run ended.
+async fn lost(board: &Board, run: i64) -> String {
+    let booted = match board.read().await {
+        Ok(mut tx) => tx.run(run).await.ok().and_then(|run| run.boot_id),
+        Err(_) => None,
+    };
+    let now = Identity::own().ok().map(|own| own.boot_id);
+    if booted.is_some() && booted != now {
+        "lost in reboot: the machine was restarted while it worked".to_owned()
+    } else {
+        "lost: the process that watched over it was killed".to_owned()
+    }
+}
+
+fn write_prompt(rundir: &Path, text: &str) -> io::Result<PathBuf> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(rundir)?;
+    let path = rundir.join("prompt");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    file.write_all(text.as_bytes())?;
+    Ok(path)
+}
+
+/// A random identifier in the form that agents take for a session: a version 4 UUID.
+fn session_id() -> String {
+    let mut bytes = crate::random::bytes::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = crate::random::hex_of(&bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+fn span(board: &BoardSlug, task: &TaskId, run: i64) -> tracing::Span {
+    tracing::info_span!("run", board.slug = %board, task.id = %task, run.id = run)
+}

@@ -1,0 +1,83 @@
+//! What workers ask of the board, through their shim.
+
+use kanban_platform::Surface;
+
+use crate::{
+    board::{Actor, Board, Error, run},
+    command::{Caller, Desk, Kanban, Place, Reply, Update, Verb, from_words},
+    settings::Role,
+    shim::{Answer, Call, Token},
+};
+
+/// Applies one call of a run's worker, once: a repeat of its number gets the first answer.
+///
+/// The token decides who calls. One that is not known, or whose run has ended, changes nothing, and the answer says so.
+pub async fn apply_call(desk: &Desk, run: i64, token: &Token, call: &Call) -> Answer {
+    match identify(desk, run, token).await {
+        Ok((board, caller)) => apply(desk, &board, &caller, run, call).await,
+        Err(error) => answer(Reply::failed(&error)),
+    }
+}
+
+/// Who the worker of a run is.
+pub async fn caller_of(board: &Board, run: i64) -> Result<Caller, Error> {
+    let run = board.read().await?.run(run).await?;
+    let name = run.profile.as_ref().map_or_else(|| "worker".to_owned(), ToString::to_string);
+    let workspace = run.workspace.as_deref().unwrap_or_default().into();
+    Ok(Caller {
+        actor: Actor::Worker { run: run.id, task: run.task_id, name },
+        role: Role::Member,
+        place: Place::Worker { board: board.slug().clone(), workspace },
+    })
+}
+
+async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller), Error> {
+    let hash = run::hash(token.reveal());
+    for slug in desk.boards.names()? {
+        let board = desk.boards.get(&slug).await?;
+        let found = board.read().await?.run(run).await;
+        if found.is_ok_and(|found| found.token_hash == hash) {
+            let caller = caller_of(&board, run).await?;
+            return Ok((board, caller));
+        }
+    }
+    Err(Error::refused(
+        crate::board::Reason::Stale,
+        format!("the token of run {run} is not valid; nothing was changed"),
+    ))
+}
+
+async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Call) -> Answer {
+    let update = Update { platform: "worker".to_owned(), id: format!("{}/{run}/{}", board.slug(), call.call) };
+    match desk.receipt(&update).await {
+        Ok(None) => {}
+        Ok(Some(receipt)) => {
+            return Answer {
+                exit: i32::from(receipt.exit),
+                stdout: receipt.stdout,
+                stderr: receipt.stderr,
+                queued: false,
+            };
+        }
+        Err(error) => return answer(Reply::failed(&error)),
+    }
+    let reply = match from_words(&call.argv, Surface::Internal) {
+        Ok(Kanban { home: Some(_), .. }) => {
+            Reply::refused("`--home` is not for workers: yours is the board of your task")
+        }
+        Ok(command) => {
+            // What is only looked at is not kept: its answer may be long, and a repeat may look again.
+            let kept = !matches!(command.verb, Some(Verb::Read(_)) | None);
+            desk.run(caller, &command, kept.then_some(&update)).await.reply
+        }
+        Err(mistake) if mistake.exit == 0 => Reply::text(mistake.text),
+        Err(mistake) => Reply { exit: mistake.exit, ..Reply::refused(mistake.text) },
+    };
+    answer(reply)
+}
+
+/// The two streams of a command line, each ending its last line.
+pub fn answer(reply: Reply) -> Answer {
+    let ended = |text: String| if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" };
+    Answer { exit: i32::from(reply.exit), stdout: ended(reply.text), stderr: ended(reply.notes), queued: false }
+}

@@ -1,0 +1,158 @@
+//! Taking up what an earlier gateway has left running.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{Dispatcher, HOLDER, Live, Report, place};
+use crate::{
+    board::{Board, Error, run, task::WorkspaceKind},
+    command::Desk,
+    shim::{Spec, client, exit_record},
+};
+
+/// A run that has a directory.
+struct Found {
+    rundir: PathBuf,
+    spec: Spec,
+    board: Board,
+    live: Live,
+}
+
+impl Dispatcher {
+    /// Follows every run whose shim may be alive, and gives the tasks back that were claimed and never started.
+    pub(super) async fn take_up(&mut self) -> Result<(), Error> {
+        for found in self.found().await? {
+            let Found { rundir, spec, board, live } = found;
+            self.attempt.resume(board, &spec.task, spec.run, rundir, spec.socket.clone(), spec.token.clone());
+            self.live.insert((spec.board.clone(), spec.run), live);
+        }
+        self.give_back_unstarted().await
+    }
+
+    /// Records the runs that have ended meanwhile, and leaves the others alone.
+    pub(super) async fn settle_what_has_ended(&mut self) -> Result<Report, Error> {
+        let mut report = Report::default();
+        for found in self.found().await? {
+            let Found { rundir, spec, board, live } = found;
+            if exit_record(&rundir).is_none() && is_alive(&spec.socket) {
+                self.live.insert((spec.board.clone(), spec.run), live);
+                continue;
+            }
+            self.attempt.follow(&board, spec.run, &rundir, &spec.socket, &spec.token).await;
+            let mut tx = board.read().await?;
+            let run = tx.run(spec.run).await?;
+            match run.outcome {
+                Some(run::Outcome::TimedOut) => report.timed_out.push(spec.task.clone()),
+                Some(run::Outcome::Completed | run::Outcome::Blocked) | None => {}
+                Some(_) => report.crashed.push(spec.task.clone()),
+            }
+            if tx.task(&spec.task).await?.status == crate::board::task::Status::Blocked
+                && run.outcome != Some(run::Outcome::Blocked)
+            {
+                report.gave_up.push(spec.task.clone());
+            }
+        }
+        self.give_back_unstarted().await?;
+        Ok(report)
+    }
+
+    async fn found(&self) -> Result<Vec<Found>, Error> {
+        let mut found = Vec::new();
+        for rundir in run_directories(self.desk.home())? {
+            match self.recognize(&rundir).await {
+                Ok(Some(run)) => found.push(run),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "a run directory cannot be taken up; it is left as it is"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads a run directory. One that was never made ready is removed; one that no board knows is stopped.
+    async fn recognize(&self, rundir: &Path) -> Result<Option<Found>, Error> {
+        let Ok(spec) = Spec::read(rundir) else {
+            fs::remove_dir_all(rundir)?;
+            return Ok(None);
+        };
+        let known = match self.desk.boards.get(&spec.board).await {
+            Ok(board) => {
+                let mut tx = board.read().await?;
+                match tx.run(spec.run).await {
+                    Ok(run) if run.token_hash == run::hash(spec.token.reveal()) => Some((board, run)),
+                    Ok(_) | Err(Error::Refused(_)) => None,
+                    Err(fault) => return Err(fault),
+                }
+            }
+            Err(Error::Refused(_)) => None,
+            Err(fault) => return Err(fault),
+        };
+        let Some((board, run)) = known else {
+            client::stop(&spec.socket, &spec.token, "its board does not know it").await?;
+            fs::remove_dir_all(rundir)?;
+            return Ok(None);
+        };
+        let task = board.read().await?.task(&run.task_id).await?;
+        let directory = match (task.workspace_kind, &task.workspace_path) {
+            (WorkspaceKind::Dir, Some(path)) => fs::canonicalize(path).ok(),
+            (WorkspaceKind::Dir | WorkspaceKind::Scratch | WorkspaceKind::Worktree, _) => None,
+        };
+        let live = Live {
+            task: spec.task.clone(),
+            profile: run.profile,
+            directory,
+            socket: spec.socket.clone(),
+            token: spec.token.clone(),
+            stopping: false,
+        };
+        Ok(Some(Found { rundir: rundir.to_owned(), spec, board, live }))
+    }
+
+    async fn give_back_unstarted(&self) -> Result<(), Error> {
+        for name in self.desk.boards.names()? {
+            let Ok(board) = self.desk.boards.get(&name).await else { continue };
+            for run in board.read().await?.open_runs().await? {
+                if run.holder == HOLDER && !self.live.contains_key(&(name.clone(), run.id)) {
+                    self.attempt.take_back(&board, run.id).await;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stops the workers of runs that a command closed while no gateway was there to do it.
+pub async fn stop_what_was_closed(desk: &Desk) -> Result<(), Error> {
+    for rundir in run_directories(desk.home())? {
+        let Ok(spec) = Spec::read(&rundir) else { continue };
+        let Ok(board) = desk.boards.get(&spec.board).await else { continue };
+        let Ok(run) = board.read().await?.run(spec.run).await else { continue };
+        if run.ended_by == Some(run::EndedBy::Person)
+            && let Err(error) = client::stop(&spec.socket, &spec.token, "its run was closed").await
+        {
+            tracing::warn!(%error, "the worker of {} could not be stopped", spec.task);
+        }
+    }
+    Ok(())
+}
+
+fn run_directories(home: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(place::runs(home)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut directories = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            directories.push(entry.path());
+        }
+    }
+    Ok(directories)
+}
+
+fn is_alive(socket: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(socket).is_ok()
+}
