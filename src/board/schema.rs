@@ -229,3 +229,68 @@ fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Migration = (1, "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
+    const SECOND: Migration =
+        (2, "ALTER TABLE meta ADD COLUMN note TEXT; INSERT INTO meta VALUES ('later', 'yes', 'new')");
+
+    async fn keys(file: &Path) -> Vec<String> {
+        let options = SqliteConnectOptions::new().filename(file);
+        let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+        let rows: Vec<(String,)> =
+            sqlx::query_as("SELECT key FROM meta ORDER BY key").fetch_all(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        rows.into_iter().map(|(key,)| key).collect()
+    }
+
+    #[tokio::test]
+    async fn an_older_board_is_copied_and_then_migrated() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, turns) = (folder.path().join("board.db"), Turns::at(folder.path()));
+        prepare_with(&file, &turns, &[FIRST]).await.unwrap();
+        assert_eq!(keys(&file).await, ["uid"]);
+
+        prepare_with(&file, &turns, &[FIRST, SECOND]).await.unwrap();
+        assert_eq!(keys(&file).await, ["later", "uid"]);
+        let header = inspect(&file).await.unwrap();
+        assert_eq!(header, Header { application: APPLICATION_ID, version: 2 });
+        let backup = folder.path().join("board.db.before-2-from-1");
+        assert_eq!(keys(&backup).await, ["uid"]);
+        assert_eq!(inspect(&backup).await.unwrap(), Header { application: APPLICATION_ID, version: 1 });
+
+        let refused = prepare_with(&file, &turns, &[FIRST]).await.unwrap_err();
+        assert_eq!(refused.reason(), Some(Reason::NewerSchema));
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_fails_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, turns) = (folder.path().join("board.db"), Turns::at(folder.path()));
+        prepare_with(&file, &turns, &[FIRST]).await.unwrap();
+        let broken = (3, "ALTER TABLE meta ADD COLUMN other TEXT; INSERT INTO nowhere VALUES (1)");
+        prepare_with(&file, &turns, &[FIRST, SECOND, broken]).await.unwrap_err();
+        assert_eq!(inspect(&file).await.unwrap(), Header { application: APPLICATION_ID, version: 1 });
+        assert_eq!(keys(&file).await, ["uid"]);
+
+        prepare_with(&file, &turns, &[FIRST, SECOND]).await.unwrap();
+        assert_eq!(keys(&file).await, ["later", "uid"]);
+    }
+
+    #[tokio::test]
+    async fn a_board_that_was_half_made_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, turns) = (folder.path().join("board.db"), Turns::at(folder.path()));
+        fs::write(folder.path().join("board.db.draft"), "SQLite format 3").unwrap();
+        fs::write(folder.path().join("board.db.draft-wal"), "rest").unwrap();
+        fs::write(folder.path().join("board.db-wal"), "the log of a board that was moved away").unwrap();
+        prepare_with(&file, &turns, &[FIRST]).await.unwrap();
+        assert_eq!(keys(&file).await, ["uid"]);
+        let orphans = fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("board.db.orphan-"));
+        assert_eq!(orphans.count(), 1);
+    }
+}
