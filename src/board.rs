@@ -27,6 +27,7 @@ mod shelf;
 mod statements;
 pub mod task;
 pub mod thread;
+mod turn;
 pub mod view;
 
 use std::{
@@ -42,6 +43,7 @@ pub use schema::VERSION as SCHEMA_VERSION;
 pub use shelf::Boards;
 
 use db::Db;
+use turn::Turns;
 
 /// One queue of tasks with its own database file.
 #[derive(Clone)]
@@ -58,9 +60,13 @@ impl Board {
     /// Refuses a damaged board, one that a newer program wrote, and a file that is no board.
     pub async fn open(folder: &Path, slug: BoardSlug, wake: Arc<Wake>) -> Result<Self, Error> {
         let file = folder.join(FILE);
-        schema::prepare(&file).await?;
-        let db = Db::open(&file, wake).await?;
-        Ok(Self { slug, folder: folder.to_owned(), db })
+        let turns = Turns::at(folder);
+        schema::prepare(&file, &turns).await?;
+        match Db::open(&file, turns, wake).await {
+            Ok(db) => Ok(Self { slug, folder: folder.to_owned(), db }),
+            Err(Error::Fault(fault)) if fault.damaged => Err(schema::set_aside(&file, &fault)?),
+            Err(error) => Err(error),
+        }
     }
 
     pub fn slug(&self) -> &BoardSlug {
@@ -90,12 +96,16 @@ impl Board {
         self.db.data_version().await
     }
 
-    /// Reads the whole file and refuses it if anything in it is wrong; a copy is set aside then.
+    /// Reads the whole file and refuses it if anything in it is wrong; it is closed and a copy set aside then.
     pub async fn check(&self) -> Result<(), Error> {
         let problems = self.db.quick_check().await?;
         match problems.first() {
             None => Ok(()),
-            Some(problem) => Err(schema::set_aside(&self.file(), problem)?),
+            Some(problem) => {
+                // Copying a file drops the locks that this process has on it, so none may be needed any more.
+                self.close().await;
+                Err(schema::set_aside(&self.file(), problem)?)
+            }
         }
     }
 

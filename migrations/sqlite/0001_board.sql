@@ -165,6 +165,7 @@ CREATE INDEX tasks_by_status ON tasks (status, priority DESC, created_at, id);
 CREATE INDEX tasks_on_board ON tasks (priority DESC, created_at, id) WHERE status <> 'archived';
 CREATE INDEX tasks_to_start ON tasks (assignee, priority DESC, created_at, id) WHERE status = 'ready';
 CREATE INDEX tasks_due ON tasks (not_before) WHERE not_before IS NOT NULL;
+CREATE INDEX tasks_set_aside ON tasks (status, not_before, id) WHERE not_before IS NOT NULL;
 CREATE INDEX tasks_by_assignee ON tasks (assignee, status);
 CREATE INDEX tasks_by_tenant ON tasks (tenant, priority DESC, created_at, id) WHERE tenant IS NOT NULL;
 CREATE INDEX tasks_by_session ON tasks (session_id) WHERE session_id IS NOT NULL;

@@ -109,20 +109,26 @@ impl Tx {
                 let pause = patience.rate_limit_pause_seconds;
                 let end = End { error: Some(tail), ..End::new(Outcome::RateLimited, &Actor::Gateway) };
                 let closed = self.end_run(run.id, end, now).await?;
-                self.after_attempt(&task, Status::Ready, task.failures, Some(tail), Some(now + pause * 1000)).await?;
+                let status = self.ready_or_todo(&task).await?;
+                self.after_attempt(&task, status, task.failures, Some(tail), Some(now + pause * 1000)).await?;
                 if let Some(profile) = &run.profile {
                     sql!(self, PARK_PROFILE, profile, now + pause * 1000, "rate limited", now; execute);
                 }
-                let payload = json!({"exit_code": 75, "retry_in_seconds": pause});
+                let payload = json!({"exit_code": 75, "retry_in_seconds": pause, "status": status});
                 self.record(Kind::RateLimited, &task, closed.as_ref(), payload, now).await?;
             }
             Ending::Silent => {
-                let used = 1 + self.silent_streak(&run).await?;
-                let limit = task.max_retries.unwrap_or(patience.violation_limit);
                 let error = "it exited 0 without `kanban complete` or `kanban block`";
                 let failure = Failure { outcome: Outcome::ProtocolViolation, kind: Kind::ProtocolViolation, error };
-                // Below its own limit a silent exit does not count as a failure: the agent merely forgot to report.
-                let spent = Spent { used, limit, counted: task.failures };
+                let spent = match task.max_retries {
+                    // The task allows so many failed attempts in all, of whatever kind.
+                    Some(limit) => Spent { used: task.failures + 1, limit, counted: task.failures + 1 },
+                    // The agent merely forgot to report: silent exits have a limit of their own.
+                    None => {
+                        let used = 1 + self.silent_streak(&run).await?;
+                        Spent { used, limit: patience.violation_limit, counted: task.failures }
+                    }
+                };
                 self.try_again_or_give_up(attempt, failure, spent, patience, now).await?;
             }
             Ending::Failed { error } => {
@@ -192,9 +198,9 @@ impl Tx {
             self.record(Kind::GaveUp, task, closed.as_ref(), payload, now).await?;
         } else {
             let wait = patience.backoff(spent.used);
-            self.after_attempt(task, Status::Ready, spent.counted, Some(error), Some(now + wait * 1000)).await?;
-            let payload =
-                json!({"error": error, "failures": spent.used, "retry_in_seconds": wait, "pid": run.worker_pid});
+            let status = self.ready_or_todo(task).await?;
+            self.after_attempt(task, status, spent.counted, Some(error), Some(now + wait * 1000)).await?;
+            let payload = json!({"error": error, "failures": spent.used, "retry_in_seconds": wait, "pid": run.worker_pid, "status": status});
             self.record(kind, task, closed.as_ref(), payload, now).await?;
         }
         Ok(())

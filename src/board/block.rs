@@ -48,6 +48,7 @@ impl Tx {
                 task.status
             );
         }
+        let reason = said(reason);
         let waits = kind == Some(BlockKind::Dependency) && !self.open_parents(id).await?.is_empty();
         // No kind twice is a repeat as well; waiting for parents is not, since their end is what it waits for.
         let recurrences = match waits {
@@ -102,7 +103,8 @@ impl Tx {
             };
             refuse!(WrongStatus, "cannot unblock {id}: it is {}, not blocked or scheduled{hint}", task.status);
         }
-        self.needs_person(actor, &task)?;
+        needs_person(actor, &task)?;
+        let reason = said(reason);
         if let Some(reason) = reason {
             self.remark(&task, actor, "UNBLOCK", reason, now).await?;
         }
@@ -130,7 +132,8 @@ impl Tx {
         if !Action::Schedule.allowed_in(task.status) {
             refuse!(WrongStatus, "cannot schedule {id}: it is {}", task.status);
         }
-        self.needs_person(actor, &task)?;
+        needs_person(actor, &task)?;
+        let reason = said(reason);
         let run = self.close(&task, actor, End { summary: reason, ..End::new(Outcome::Scheduled, actor) }, now).await?;
         if let Some(reason) = reason {
             self.remark(&task, actor, "SCHEDULED", reason, now).await?;
@@ -146,8 +149,8 @@ impl Tx {
     pub async fn release_due(&mut self, now: Millis) -> Result<usize, Error> {
         let due: Vec<Task> = sql!(self, DUE, now; fetch_all);
         for task in &due {
-            self.release(task, false).await?;
-            self.record(Kind::Unblocked, task, None, json!({"by": "schedule"}), now).await?;
+            let status = self.release(task, false).await?;
+            self.record(Kind::Unblocked, task, None, json!({"by": "schedule", "status": status}), now).await?;
         }
         Ok(due.len())
     }
@@ -180,7 +183,7 @@ impl Tx {
                 task.status
             );
         }
-        self.needs_person(actor, task)?;
+        needs_person(actor, task)?;
         let open = self.open_parents(id).await?;
         if !force && !open.is_empty() {
             refuse!(
@@ -214,12 +217,14 @@ impl Tx {
             };
             refuse!(WrongStatus, "cannot retry {id}: {next}");
         }
-        self.needs_person(actor, &task)?;
+        needs_person(actor, &task)?;
+        let reason = said(reason);
         if let Some(reason) = reason {
             self.remark(&task, actor, "RETRY", reason, now).await?;
         }
         let status = self.release(&task, false).await?;
-        self.record(Kind::Retried, &task, None, json!({"reason": reason, "by": actor.name()}), now).await?;
+        self.record(Kind::Retried, &task, None, json!({"reason": reason, "by": actor.name(), "status": status}), now)
+            .await?;
         Ok(status)
     }
 
@@ -262,34 +267,36 @@ impl Tx {
         reason: Option<&str>,
         now: Millis,
     ) -> Result<(), Error> {
+        self.fence(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Reclaim.allowed_in(task.status) {
             refuse!(WrongStatus, "cannot reclaim {id}: it is {}, not running", task.status);
         }
         let end = End { error: reason, ..End::new(Outcome::Reclaimed, actor) };
         let run = self.close(&task, actor, end, now).await?;
-        sql!(self, SET_RECLAIMED, id; execute);
-        let payload = json!({"manual": actor.is_person(), "reason": reason, "prev_lock": run.as_ref().map(|run| run.holder.clone())});
+        let status = self.ready_or_todo(&task).await?;
+        sql!(self, SET_RECLAIMED, id, status; execute);
+        let payload = json!({"manual": actor.is_person(), "reason": reason, "status": status, "prev_lock": run.as_ref().map(|run| run.holder.clone())});
         self.record(Kind::Reclaimed, &task, run.as_ref(), payload, now).await?;
         self.wakes_dispatcher();
         Ok(())
     }
 
-    /// Refuses a question's release by anybody but a person.
-    fn needs_person(&self, actor: &Actor, task: &Task) -> Result<(), Error> {
-        if task.needs_person() && !actor.is_person() {
-            refuse!(NeedsPerson, "{} waits for an answer by a person; only a person can release it", task.id);
-        }
-        Ok(())
-    }
-
     /// Sends a task on: ready, or todo while it waits for parents.
     async fn release(&mut self, task: &Task, waive_parents: bool) -> Result<Status, Error> {
-        let waits = !waive_parents && !task.parents_waived && !self.open_parents(&task.id).await?.is_empty();
-        let status = if waits { Status::Todo } else { Status::Ready };
-        sql!(self, SET_RELEASED, &task.id, status, i64::from(waive_parents); execute);
+        let status = self.ready_or_todo(task).await?;
+        // Only parents that are open can be waived: those that are linked later count.
+        let waives = waive_parents && status == Status::Todo;
+        let status = if waives { Status::Ready } else { status };
+        sql!(self, SET_RELEASED, &task.id, status, i64::from(waives); execute);
         self.wakes_dispatcher();
         Ok(status)
+    }
+
+    /// Where a task goes that nothing holds back but its parents.
+    pub(crate) async fn ready_or_todo(&mut self, task: &Task) -> Result<Status, Error> {
+        let waits = !task.parents_waived && !self.open_parents(&task.id).await?.is_empty();
+        Ok(if waits { Status::Todo } else { Status::Ready })
     }
 
     /// Keeps the words that go with a move as a comment, in the reference's form.
@@ -300,4 +307,18 @@ impl Tx {
             .await?;
         Ok(())
     }
+}
+
+/// Refuses anybody but a person where a person must decide: a question, and what was held twice for the same reason.
+fn needs_person(actor: &Actor, task: &Task) -> Result<(), Error> {
+    let is_loop = task.status == Status::Triage && task.block_recurrences >= LOOP;
+    if (task.needs_person() || is_loop) && !actor.is_person() {
+        refuse!(NeedsPerson, "{} waits for an answer by a person; only a person can release it", task.id);
+    }
+    Ok(())
+}
+
+/// Words that say something.
+fn said(reason: Option<&str>) -> Option<&str> {
+    reason.map(str::trim).filter(|reason| !reason.is_empty())
 }

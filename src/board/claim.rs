@@ -67,7 +67,8 @@ impl Tx {
     /// Corrects a ready task that waits for parents all the same, as only a writer from outside can leave it.
     pub async fn demote(&mut self, id: &TaskId, now: Millis) -> Result<(), Error> {
         let task = self.task(id).await?;
-        if Action::ParentAdded.allowed_in(task.status) && !self.open_parents(id).await?.is_empty() {
+        let may_wait = Action::ParentAdded.allowed_in(task.status) && !task.parents_waived;
+        if may_wait && !self.open_parents(id).await?.is_empty() {
             sql!(self, SET_STATUS, id, Status::Todo; execute);
             self.record(Kind::ClaimRejected, &task, None, json!({"reason": "parents_not_done"}), now).await?;
         }
@@ -77,7 +78,11 @@ impl Tx {
     /// Refuses a worker that does not hold the open run of its task, or that reaches for a task that is not its own.
     pub async fn fence(&mut self, actor: &Actor, id: &TaskId) -> Result<(), Error> {
         let Actor::Worker { run, task: own, .. } = actor else { return Ok(()) };
-        let held = self.run(*run).await?;
+        let held: Option<Run> = sql!(self, RUN, run; fetch_optional);
+        let Some(held) = held else { refuse!(Stale, "run {run} of {own} is gone; nothing was changed") };
+        if held.task_id != *own {
+            refuse!(Forbidden, "run {run} is not a run of {own}; nothing was changed");
+        }
         if let Some(outcome) = held.outcome {
             refuse!(Stale, "run {run} of {own} has ended ({}); nothing was changed", outcome.as_str());
         }

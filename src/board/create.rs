@@ -192,6 +192,16 @@ fn check(new: &NewTask) -> Result<(), Error> {
     if new.parents.len() > PARENT_LIMIT {
         refuse!(TooMuch, "a task may have {PARENT_LIMIT} parents, this one has {}", new.parents.len());
     }
+    let counts = [
+        ("--max-retries", new.max_retries, "counts the failed attempts that are allowed in all"),
+        ("--max-runtime", new.max_runtime_seconds, "is a time limit in seconds"),
+        ("--goal-max-turns", new.goal_max_turns, "counts turns"),
+    ];
+    for (flag, count, meaning) in counts {
+        if let Some(count) = count.filter(|count| *count < 1) {
+            refuse!(Invalid, "`{flag} {count}` cannot be: it {meaning}, so it is 1 or more");
+        }
+    }
     if title.contains('\0') || new.body.as_ref().is_some_and(|body| body.contains('\0')) {
         refuse!(Invalid, "a title and a body may not contain NUL characters");
     }

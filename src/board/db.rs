@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, Notify, OnceCell, OwnedMutexGuard, oneshot};
 use crate::board::{
     error::{Error, Fault},
     statements::META_VALUE,
+    turn::{Turn, Turns},
 };
 
 /// A connection to a database of a kind that is built in.
@@ -30,10 +31,10 @@ pub(crate) enum Conn<'c> {
 
 /// `sql!(tx, NAME, a, b; fetch_one)` binds `a`, `b` and fetches; `; execute` answers how many rows it changed.
 ///
-/// A failed statement marks the transaction, since the database may have rolled more back than this one statement.
+/// A failed statement ends its transaction: it takes no further one, and nothing of it is kept.
 macro_rules! sql {
     ($tx:expr, $name:expr $(, $arg:expr)* ; execute) => {{
-        let result = match $tx.conn() {
+        let result = match $tx.conn()? {
             $crate::board::db::Conn::Sqlite(conn) => sqlx::query($name)$(.bind($arg))*.execute(conn).await,
         };
         match result {
@@ -42,7 +43,7 @@ macro_rules! sql {
         }
     }};
     ($tx:expr, $name:expr $(, $arg:expr)* ; $fetch:ident) => {{
-        let result = match $tx.conn() {
+        let result = match $tx.conn()? {
             $crate::board::db::Conn::Sqlite(conn) => sqlx::query_as($name)$(.bind($arg))*.$fetch(conn).await,
         };
         match result {
@@ -77,13 +78,14 @@ pub(crate) struct Db {
     options: SqliteConnectOptions,
     readers: SqlitePool,
     writers: Arc<OnceCell<Arc<Writers>>>,
+    turns: Turns,
     wake: Arc<Wake>,
     /// Drawn when the board was made; begins the delivery keys of the board.
     uid: Arc<str>,
 }
 
 impl Db {
-    pub(crate) async fn open(file: &Path, wake: Arc<Wake>) -> Result<Self, Error> {
+    pub(crate) async fn open(file: &Path, turns: Turns, wake: Arc<Wake>) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(false)
@@ -100,15 +102,20 @@ impl Db {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().read_only(true));
-        let (uid,): (String,) =
-            sqlx::query_as(META_VALUE).bind("uid").fetch_one(&readers).await.map_err(Fault::from)?;
-        Ok(Self { options, readers, writers: Arc::default(), wake, uid: uid.into() })
+        let uid: Result<(String,), _> = sqlx::query_as(META_VALUE).bind("uid").fetch_one(&readers).await;
+        match uid {
+            Ok((uid,)) => Ok(Self { options, readers, writers: Arc::default(), turns, wake, uid: uid.into() }),
+            Err(error) => {
+                readers.close().await;
+                Err(Fault::from(error).into())
+            }
+        }
     }
 
     /// A snapshot to read from.
     pub(crate) async fn read(&self) -> Result<Tx, Error> {
         let snapshot = self.readers.begin().await.map_err(Fault::from)?;
-        Ok(Tx { place: Place::Reading(snapshot), news: News::default(), uid: Arc::clone(&self.uid) })
+        Ok(Tx { place: Place::Reading(snapshot), failed: false, news: News::default(), uid: Arc::clone(&self.uid) })
     }
 
     /// A transaction that holds the board's one write lock.
@@ -118,35 +125,36 @@ impl Db {
     pub(crate) async fn write(&self) -> Result<Tx, Error> {
         let writers = self.writers().await?;
         let ticket = Ticket::draw(writers);
-        let mut line = Arc::clone(&writers.line).lock_owned().await;
+        let line = Arc::clone(&writers.line).lock_owned().await;
         ticket.redeem();
-        line.recover(&writers.wake).await;
-        let joined = matches!(line.state, State::Open);
-        if joined {
-            if let Err(fault) = line.run("SAVEPOINT one").await {
-                line.state = State::Broken;
-                line.recover(&writers.wake).await;
-                return Err(fault.into());
-            }
-        } else {
-            line.run("BEGIN IMMEDIATE").await?;
-            line.state = State::Open;
-        }
-        Ok(Tx {
-            place: Place::Writing { line: Some(line), writers: Arc::clone(writers), joined },
+        let mut tx = Tx {
+            place: Place::Writing { line: Some(line), writers: Arc::clone(writers), undo: Undo::Nothing },
+            failed: false,
             news: News::default(),
             uid: Arc::clone(&self.uid),
-        })
+        };
+        tx.begin(&self.turns).await?;
+        Ok(tx)
     }
 
-    async fn writers(&self) -> Result<&Arc<Writers>, Error> {
-        let writers = self
-            .writers
+    /// A number that changes when another process has written: the slow check behind in-process wake-ups.
+    ///
+    /// It belongs to the writing connection, whose own changes do not count.
+    pub(crate) async fn data_version(&self) -> Result<i64, Error> {
+        let mut line = self.writers().await?.line.lock().await;
+        let (version,): (i64,) =
+            sqlx::query_as("PRAGMA data_version").fetch_one(line.conn()?).await.map_err(Fault::from)?;
+        Ok(version)
+    }
+
+    async fn writers(&self) -> Result<&Arc<Writers>, Fault> {
+        self.writers
             .get_or_try_init(|| async {
                 let conn = SqliteConnection::connect_with(&self.options).await?;
-                Ok::<_, sqlx::Error>(Arc::new(Writers {
+                Ok(Arc::new(Writers {
                     line: Arc::new(Mutex::new(Line {
-                        conn,
+                        conn: Some(conn),
+                        turn: None,
                         state: State::Closed,
                         waiting_for_commit: Vec::new(),
                         news: News::default(),
@@ -156,36 +164,33 @@ impl Db {
                 }))
             })
             .await
-            .map_err(Fault::from)?;
-        Ok(writers)
-    }
-
-    /// A number that changes when another process has written: the slow check behind in-process wake-ups.
-    pub(crate) async fn data_version(&self) -> Result<i64, Error> {
-        // Each connection has its own count of the others' commits, and all of ours come from this one.
-        let writers = self.writers().await?;
-        let mut line = writers.line.lock().await;
-        let (version,): (i64,) =
-            sqlx::query_as("PRAGMA data_version").fetch_one(&mut line.conn).await.map_err(Fault::from)?;
-        Ok(version)
     }
 
     /// What SQLite finds wrong with the file; nothing when all is well.
     pub(crate) async fn quick_check(&self) -> Result<Vec<String>, Error> {
-        let rows: Vec<(String,)> =
-            sqlx::query_as("PRAGMA quick_check(10)").fetch_all(&self.readers).await.map_err(Fault::from)?;
-        Ok(rows.into_iter().map(|(row,)| row).filter(|row| row != "ok").collect())
+        let rows: Result<Vec<(String,)>, _> =
+            sqlx::query_as("PRAGMA quick_check(10)").fetch_all(&self.readers).await.map_err(Fault::from);
+        match rows {
+            Ok(rows) => Ok(rows.into_iter().map(|(row,)| row).filter(|row| row != "ok").collect()),
+            Err(fault) if fault.damaged => Ok(vec![fault.to_string()]),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.readers.is_closed()
+    }
+
+    /// Commits what is open and lets go of the file.
     pub(crate) async fn close(&self) {
-        if let Some(writers) = self.writers.get() {
-            let mut line = writers.line.lock().await;
-            line.recover(&writers.wake).await;
-            if matches!(line.state, State::Open) {
-                line.settle(&writers.wake).await;
-            }
-        }
         self.readers.close().await;
+        let Some(writers) = self.writers.get() else { return };
+        let mut line = writers.line.lock().await;
+        line.finish(&writers.wake).await;
+        if let Some(conn) = line.conn.take() {
+            // Its last act, moving the log into the file, is done again at the next opening if it fails.
+            let _ = conn.close().await;
+        }
     }
 }
 
@@ -198,7 +203,10 @@ struct Writers {
 
 /// The one writing connection, and the transactions that wait for its next commit.
 struct Line {
-    conn: SqliteConnection,
+    /// None once the board is closed.
+    conn: Option<SqliteConnection>,
+    /// Held while a database transaction is open.
+    turn: Option<Turn>,
     state: State,
     waiting_for_commit: Vec<oneshot::Sender<Result<(), Fault>>>,
     news: News,
@@ -213,35 +221,42 @@ enum State {
     Abandoned {
         joined: bool,
     },
-    /// A statement failed: what is open must be undone as a whole, and those who wait are told.
+    /// What is open, if anything is, must be undone as a whole, and those who wait are told.
     Broken,
 }
 
 impl Line {
-    async fn run(&mut self, statement: &'static str) -> Result<(), Fault> {
-        sqlx::query(statement).execute(&mut self.conn).await.map(|_| ()).map_err(Fault::from)
+    fn conn(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        self.conn.as_mut().ok_or_else(|| Fault::new("the board is closed"))
     }
 
-    /// Undoes what a dropped or failed holder left open.
-    async fn recover(&mut self, wake: &Wake) {
-        match self.state {
-            State::Closed | State::Open => {}
-            State::Abandoned { joined: true } => {
-                self.state = State::Open;
-                if self.run("ROLLBACK TO one").await.is_err() {
-                    self.state = State::Broken;
-                    Box::pin(self.recover(wake)).await;
-                }
+    async fn run(&mut self, statement: &'static str) -> Result<(), Fault> {
+        sqlx::query(statement).execute(self.conn()?).await.map(|_| ()).map_err(Fault::from)
+    }
+
+    /// Undoes what a dropped or failed holder left open. May itself be dropped half-way: it is begun again then.
+    async fn recover(&mut self) {
+        if let State::Abandoned { joined } = self.state {
+            // Only when the database has rolled everything back by itself is there no such savepoint.
+            self.state = if joined && self.run("ROLLBACK TO one").await.is_ok() { State::Open } else { State::Broken };
+        }
+        if let State::Broken = self.state {
+            // After some failures SQLite has rolled back by itself, and then this statement fails harmlessly.
+            let _ = self.run("ROLLBACK").await;
+            self.state = State::Closed;
+            self.turn = None;
+            self.news = News::default();
+            for waiter in self.waiting_for_commit.drain(..) {
+                let _ = waiter.send(Err(Fault::shared()));
             }
-            State::Abandoned { joined: false } | State::Broken => {
-                // After some failures SQLite has rolled back by itself, and then this statement fails harmlessly.
-                let _ = self.run("ROLLBACK").await;
-                self.state = State::Closed;
-                self.news = News::default();
-                for waiter in self.waiting_for_commit.drain(..) {
-                    let _ = waiter.send(Err(Fault::shared()));
-                }
-            }
+        }
+    }
+
+    /// Brings everything that was begun to its end.
+    async fn finish(&mut self, wake: &Wake) {
+        self.recover().await;
+        if matches!(self.state, State::Open) {
+            self.settle(wake).await;
         }
     }
 
@@ -250,6 +265,7 @@ impl Line {
         match self.run("COMMIT").await {
             Ok(()) => {
                 self.state = State::Closed;
+                self.turn = None;
                 let news = std::mem::take(&mut self.news);
                 for waiter in self.waiting_for_commit.drain(..) {
                     let _ = waiter.send(Ok(()));
@@ -266,7 +282,7 @@ impl Line {
                     let _ = waiter.send(Err(fault.clone()));
                 }
                 self.state = State::Broken;
-                self.recover(wake).await;
+                self.recover().await;
             }
         }
     }
@@ -304,11 +320,7 @@ fn finish_in_background(writers: &Arc<Writers>) {
     let writers = Arc::clone(writers);
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
-            let mut line = writers.line.lock().await;
-            line.recover(&writers.wake).await;
-            if matches!(line.state, State::Open) {
-                line.settle(&writers.wake).await;
-            }
+            writers.line.lock().await.finish(&writers.wake).await;
         });
     }
 }
@@ -316,21 +328,53 @@ fn finish_in_background(writers: &Arc<Writers>) {
 /// A transaction: every operation of the board is a method on it. Dropped without [`Tx::commit`], it changes nothing.
 pub struct Tx {
     place: Place,
+    /// A statement failed: nothing of this transaction will be kept.
+    failed: bool,
     news: News,
     uid: Arc<str>,
 }
 
 enum Place {
     Reading(Transaction<'static, Sqlite>),
-    Writing { line: Option<OwnedMutexGuard<Line>>, writers: Arc<Writers>, joined: bool },
+    Writing { line: Option<OwnedMutexGuard<Line>>, writers: Arc<Writers>, undo: Undo },
+}
+
+/// What takes back the work of one writer.
+#[derive(Clone, Copy)]
+enum Undo {
+    /// It has not begun.
+    Nothing,
+    Savepoint,
+    Transaction,
 }
 
 impl Tx {
-    pub(crate) fn conn(&mut self) -> Conn<'_> {
+    /// Opens a database transaction, or joins the one whose commit an earlier writer has left to this one.
+    async fn begin(&mut self, turns: &Turns) -> Result<(), Fault> {
+        let Place::Writing { line: Some(line), undo, .. } = &mut self.place else { return Ok(()) };
+        line.recover().await;
+        if matches!(line.state, State::Open) {
+            line.run("SAVEPOINT one").await?;
+            *undo = Undo::Savepoint;
+        } else {
+            line.turn = Some(turns.wait().await?);
+            // Whoever drops this future does not know whether the transaction was opened; a rollback is right for both.
+            line.state = State::Broken;
+            line.run("BEGIN IMMEDIATE").await?;
+            line.state = State::Open;
+            *undo = Undo::Transaction;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn conn(&mut self) -> Result<Conn<'_>, Fault> {
+        if self.failed {
+            return Err(Fault::failed());
+        }
         match &mut self.place {
-            Place::Reading(conn) => Conn::Sqlite(conn),
+            Place::Reading(conn) => Ok(Conn::Sqlite(conn)),
             Place::Writing { line, .. } => {
-                Conn::Sqlite(&mut line.as_mut().expect("the line is held until the end").conn)
+                line.as_mut().expect("the line is held until the end").conn().map(Conn::Sqlite)
             }
         }
     }
@@ -341,9 +385,7 @@ impl Tx {
     }
 
     pub(crate) fn failed(&mut self, error: sqlx::Error) -> Fault {
-        if let Place::Writing { line: Some(line), .. } = &mut self.place {
-            line.state = State::Broken;
-        }
+        self.failed = true;
         Fault::from(error)
     }
 
@@ -358,26 +400,28 @@ impl Tx {
     }
 
     /// Makes the changes durable. An error means that none of them was kept.
+    ///
+    /// Dropping this future does not take the commit back.
     pub async fn commit(mut self) -> Result<(), Error> {
+        if self.failed {
+            return Err(Fault::failed().into());
+        }
         let news = self.news;
         let Place::Writing { line, writers, .. } = &mut self.place else {
             return Ok(());
         };
         let mut line = line.take().expect("the line is held until the end");
-        let writers = Arc::clone(writers);
-        if matches!(line.state, State::Broken) {
-            line.recover(&writers.wake).await;
-            return Err(Fault::shared().into());
-        }
         line.news.tasks |= news.tasks;
         line.news.deliveries |= news.deliveries;
         let (done, committed) = oneshot::channel();
         line.waiting_for_commit.push(done);
         // A ticket is drawn before its holder waits for the line, so a queue that is seen here will be served after us.
         if writers.queued.load(Ordering::SeqCst) == 0 || line.waiting_for_commit.len() >= BATCH {
-            line.settle(&writers.wake).await;
+            let writers = Arc::clone(writers);
+            tokio::spawn(async move { line.settle(&writers.wake).await });
+        } else {
+            drop(line);
         }
-        drop(line);
         committed.await.unwrap_or_else(|_| Err(Fault::shared())).map_err(Error::from)
     }
 
@@ -389,13 +433,20 @@ impl Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        let Place::Writing { line, writers, joined } = &mut self.place else {
+        let Place::Writing { line, writers, undo } = &mut self.place else {
             return;
         };
-        if let Some(mut line) = line.take() {
-            if matches!(line.state, State::Open) {
-                line.state = State::Abandoned { joined: *joined };
-            }
+        let Some(mut line) = line.take() else { return };
+        if matches!(line.state, State::Open) {
+            line.state = match undo {
+                Undo::Nothing => State::Open,
+                Undo::Savepoint => State::Abandoned { joined: true },
+                Undo::Transaction => State::Abandoned { joined: false },
+            };
+        }
+        if matches!(line.state, State::Closed) {
+            line.turn = None;
+        } else {
             drop(line);
             finish_in_background(writers);
         }

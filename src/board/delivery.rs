@@ -135,7 +135,7 @@ impl Tx {
         self.owe(thread, post, Vec::new(), now).await
     }
 
-    /// The threads that are owed something.
+    /// The threads that are owed something and are not parked.
     pub async fn threads_owed(&mut self) -> Result<Vec<Owed>, Error> {
         Ok(sql!(self, THREADS_OWED; fetch_all))
     }
@@ -185,10 +185,13 @@ impl Tx {
     }
 
     pub async fn revive_thread(&mut self, thread: i64) -> Result<(), Error> {
-        sql!(self, REVIVE_THREAD, thread; execute);
+        if sql!(self, REVIVE_THREAD, thread; execute) == 1 {
+            self.wakes_notifier();
+        }
         Ok(())
     }
 
+    /// How many posts wait for threads that are not parked.
     pub async fn deliveries_owed(&mut self) -> Result<i64, Error> {
         let (count,): (i64,) = sql!(self, DELIVERIES_OWED; fetch_one);
         Ok(count)

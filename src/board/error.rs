@@ -91,11 +91,23 @@ pub struct Fault {
     text: String,
     /// The database was locked by another process for too long.
     pub busy: bool,
+    /// The file is broken, or it is no database at all.
+    pub(crate) damaged: bool,
 }
 
 impl Fault {
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), busy: false }
+        Self { text: text.into(), busy: false, damaged: false }
+    }
+
+    /// Another process has held the database for too long.
+    pub(crate) fn busy(text: impl Into<String>) -> Self {
+        Self { busy: true, ..Self::new(text) }
+    }
+
+    /// A statement of the transaction had failed before.
+    pub(crate) fn failed() -> Self {
+        Self::new("a statement of this change has failed; nothing was saved")
     }
 
     /// The commit that this change was to share failed.
@@ -114,13 +126,13 @@ impl std::error::Error for Fault {}
 
 impl From<sqlx::Error> for Fault {
     fn from(error: sqlx::Error) -> Self {
-        // 5 is SQLITE_BUSY; extended codes keep the primary one in the low byte.
-        let busy = error
+        // Extended codes keep the primary one in the low byte: 5 is SQLITE_BUSY, 11 SQLITE_CORRUPT, 26 SQLITE_NOTADB.
+        let code = error
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::code)
             .and_then(|code| code.parse::<i32>().ok())
-            .is_some_and(|code| code & 0xff == 5);
-        Self { text: error.to_string(), busy }
+            .map(|code| code & 0xff);
+        Self { text: error.to_string(), busy: code == Some(5), damaged: matches!(code, Some(11 | 26)) }
     }
 }
 

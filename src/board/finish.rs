@@ -173,6 +173,8 @@ impl Tx {
             DELETE_ATTACHMENTS_OF,
             DELETE_WATCHES_OF,
             DELETE_RUNS_OF,
+            // What a thread is still owed is sent all the same.
+            DELETE_SETTLED_DELIVERIES_OF,
             DELETE_TASK,
         ] {
             sql!(self, statement, id; execute);

@@ -44,10 +44,14 @@ impl Tx {
         if sql!(self, INSERT_LINK, parent, child; execute) == 0 {
             return Ok(());
         }
-        if !above.status.satisfies_children() && Action::ParentAdded.allowed_in(below.status) && !below.parents_waived {
+        let waits =
+            !above.status.satisfies_children() && Action::ParentAdded.allowed_in(below.status) && !below.parents_waived;
+        let mut payload = json!({"parent": parent, "child": child});
+        if waits {
             sql!(self, SET_STATUS, child, Status::Todo; execute);
+            payload["status"] = json!(Status::Todo);
         }
-        self.record(Kind::Linked, &below, None, json!({"parent": parent, "child": child}), now).await?;
+        self.record(Kind::Linked, &below, None, payload, now).await?;
         Ok(())
     }
 
@@ -59,7 +63,7 @@ impl Tx {
         }
         let task = self.task(child).await?;
         self.record(Kind::Unlinked, &task, None, json!({"parent": parent, "child": child}), now).await?;
-        if task.status == Status::Todo && task.block_kind.is_none() && self.open_parents(child).await?.is_empty() {
+        if Action::ParentsSatisfied.allowed_in(task.status) && self.open_parents(child).await?.is_empty() {
             sql!(self, SET_STATUS, child, Status::Ready; execute);
             self.record(Kind::Promoted, &task, None, serde_json::Value::Null, now).await?;
             self.wakes_dispatcher();

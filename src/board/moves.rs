@@ -91,7 +91,7 @@ pub const MOVES: &[Move] = &[
         action: Action::BlockAgain,
         from: &[Running, Ready],
         to: To::Status(Triage),
-        guard: "the second block of one kind without a completion between; always announced",
+        guard: "the second block of one kind without a completion or a give-up between; always announced",
     },
     Move {
         action: Action::Unblock,
@@ -110,7 +110,7 @@ pub const MOVES: &[Move] = &[
         action: Action::Promote,
         from: &[Triage, Todo, Blocked],
         to: To::Status(Ready),
-        guard: "every parent is done or archived, or --force; a question is released by a person alone",
+        guard: "every parent is done or archived, or --force; a question, and what was blocked again, is released by a person alone",
     },
     Move {
         action: Action::Assign,
@@ -118,7 +118,7 @@ pub const MOVES: &[Move] = &[
         to: To::Same,
         guard: "",
     },
-    Move { action: Action::Reclaim, from: &[Running], to: To::Status(Ready), guard: "its worker is stopped" },
+    Move { action: Action::Reclaim, from: &[Running], to: To::ReadyOrTodo, guard: "its worker is stopped" },
     Move {
         action: Action::Retry,
         from: &[Ready, Blocked],
@@ -141,7 +141,7 @@ pub const MOVES: &[Move] = &[
     Move {
         action: Action::Fail,
         from: &[Running],
-        to: To::Status(Ready),
+        to: To::ReadyOrTodo,
         guard: "fewer failed attempts than allowed; it backs off",
     },
     Move {
@@ -153,6 +153,30 @@ pub const MOVES: &[Move] = &[
 ];
 
 impl Action {
+    pub const ALL: [Self; 21] = [
+        Self::ParentsSatisfied,
+        Self::ParentAdded,
+        Self::Claim,
+        Self::Heartbeat,
+        Self::Complete,
+        Self::Edit,
+        Self::Block,
+        Self::BlockOnDependency,
+        Self::BlockAgain,
+        Self::Unblock,
+        Self::Schedule,
+        Self::Due,
+        Self::Promote,
+        Self::Assign,
+        Self::Reclaim,
+        Self::Retry,
+        Self::Cancel,
+        Self::Archive,
+        Self::Delete,
+        Self::Fail,
+        Self::GiveUp,
+    ];
+
     /// The row of the table for this action.
     pub fn row(self) -> &'static Move {
         MOVES.iter().find(|row| row.action == self).expect("the table has a row for each action")
@@ -189,4 +213,25 @@ impl Action {
             Self::GiveUp => "gave up",
         }
     }
+}
+
+/// The table as Markdown, for docs/states.md.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Statuses and moves\n\n\
+         Generated from the table in `src/board/moves.rs`; `KANBAN_BLESS=1 cargo test --test states` writes it anew.\n\
+         What is not listed is refused, and a refusal changes nothing.\n\n\
+         | move | from | to | when |\n|---|---|---|---|\n",
+    );
+    for row in MOVES {
+        let from: Vec<_> = row.from.iter().map(|status| status.as_str()).collect();
+        let to = match row.to {
+            To::Status(status) => status.as_str(),
+            To::ReadyOrTodo => "ready, or todo while a parent is open",
+            To::Same => "(the same)",
+            To::Deleted => "(deleted)",
+        };
+        text.push_str(&format!("| {} | {} | {to} | {} |\n", row.action.name(), from.join(", "), row.guard));
+    }
+    text
 }

@@ -46,7 +46,8 @@ impl Boards {
     /// Refuses a name that no board has; the default board is made when it is missing.
     pub async fn get(&self, slug: &BoardSlug) -> Result<Board, Error> {
         let mut open = self.open.lock().await;
-        if let Some(board) = open.get(slug) {
+        // A board that was found damaged is closed: it is looked at anew, as it may have been replaced by a backup.
+        if let Some(board) = open.get(slug).filter(|board| !board.db.is_closed()) {
             return Ok(board.clone());
         }
         if *slug != BoardSlug::default() && !self.folder(slug).join(FILE).exists() {
@@ -59,11 +60,11 @@ impl Boards {
 
     /// Makes a board. Answers it, and whether it is new.
     pub async fn create(&self, slug: &BoardSlug, now: Millis) -> Result<(Board, bool), Error> {
-        let is_new = !self.folder(slug).join(FILE).exists();
         let mut open = self.open.lock().await;
-        if let Some(board) = open.get(slug) {
+        if let Some(board) = open.get(slug).filter(|board| !board.db.is_closed()) {
             return Ok((board.clone(), false));
         }
+        let is_new = !self.folder(slug).join(FILE).exists();
         let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
         if is_new {
             let mut tx = board.write().await?;

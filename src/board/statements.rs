@@ -85,10 +85,12 @@ statements! {
     SET_RELEASED = "UPDATE tasks SET status = $2, failures = 0, last_error = NULL, not_before = NULL, \
         parents_waived = CASE WHEN CAST($3 AS BIGINT) = 1 THEN 1 ELSE parents_waived END WHERE id = $1";
     SET_SCHEDULED = "UPDATE tasks SET status = 'scheduled', current_run = NULL, not_before = $2 WHERE id = $1";
-    SET_RECLAIMED = "UPDATE tasks SET status = 'ready', current_run = NULL, failures = 0, last_error = NULL, \
+    SET_RECLAIMED = "UPDATE tasks SET status = $2, current_run = NULL, failures = 0, last_error = NULL, \
         not_before = NULL WHERE id = $1";
     SET_AFTER_ATTEMPT = "UPDATE tasks SET status = $2, current_run = NULL, failures = $3, last_error = $4, not_before = $5, \
-        block_reason = CASE WHEN $2 = 'blocked' THEN $4 ELSE block_reason END WHERE id = $1";
+        block_reason = CASE WHEN $2 = 'blocked' THEN $4 ELSE block_reason END, \
+        block_kind = CASE WHEN $2 = 'blocked' THEN NULL ELSE block_kind END, \
+        block_recurrences = CASE WHEN $2 = 'blocked' THEN 0 ELSE block_recurrences END WHERE id = $1";
     SET_ARCHIVED = "UPDATE tasks SET status = 'archived', current_run = NULL, not_before = NULL WHERE id = $1";
     SET_WORKSPACE = "UPDATE tasks SET workspace_path = $2 WHERE id = $1";
     DELETE_TASK = "DELETE FROM tasks WHERE id = $1";
@@ -171,9 +173,11 @@ statements! {
     DELETE_ATTACHMENTS_OF = "DELETE FROM attachments WHERE task_id = $1";
     DELETE_WATCHES_OF = "DELETE FROM watches WHERE task_id = $1";
 
+    DELETE_SETTLED_DELIVERIES_OF = "DELETE FROM deliveries WHERE task_id = $1 AND state <> 'queued'";
+
     // Threads and watches
     THREAD_ID = "INSERT INTO threads (platform, space, channel, thread, created_at) VALUES ($1, $2, $3, $4, $5) \
-        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET created_at = threads.created_at RETURNING id";
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET parked_at = NULL, parked_reason = NULL RETURNING id";
     FIND_THREAD = "SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4";
     PARK_THREAD = "UPDATE threads SET parked_at = $2, parked_reason = $3 WHERE id = $1";
     REVIVE_THREAD = "UPDATE threads SET parked_at = NULL, parked_reason = NULL WHERE id = $1 AND parked_at IS NOT NULL";
@@ -196,14 +200,15 @@ statements! {
     // Deliveries and inbox
     INSERT_DELIVERY = "INSERT INTO deliveries (thread_id, task_id, event, post, actions, state, next_at, created_at) \
         VALUES ($1, $2, $3, $4, $5, 'queued', $6, $6) RETURNING id";
-    THREADS_OWED = "SELECT threads.id, platform, space, channel, thread FROM threads WHERE id IN ( \
+    THREADS_OWED = "SELECT threads.id, platform, space, channel, thread FROM threads WHERE parked_at IS NULL AND id IN ( \
         SELECT thread_id FROM deliveries WHERE state = 'queued') ORDER BY id";
     NEXT_DELIVERIES = "SELECT id, post, attempts, parts_sent, next_at FROM deliveries WHERE thread_id = $1 AND state = 'queued' ORDER BY id LIMIT 32";
     DELIVERY_PART = "UPDATE deliveries SET parts_sent = $2 WHERE id = $1";
     DELIVERY_SENT = "UPDATE deliveries SET state = 'sent', message = $2, sent_at = $3, attempts = attempts + 1, error = NULL WHERE id = $1";
     DELIVERY_LATER = "UPDATE deliveries SET next_at = $2, error = $3, attempts = attempts + 1 WHERE id = $1";
     DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1";
-    DELIVERIES_OWED = "SELECT CAST(count(*) AS BIGINT) FROM deliveries WHERE state = 'queued'";
+    DELIVERIES_OWED = "SELECT CAST(count(*) AS BIGINT) FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
+        WHERE state = 'queued' AND parked_at IS NULL";
     DELIVERY_BY_MESSAGE = "SELECT deliveries.id, task_id, event, post, actions FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
         WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND message = $5 ORDER BY deliveries.id";
     SET_ACTIONS = "UPDATE deliveries SET actions = $2 WHERE id = $1";
@@ -222,4 +227,89 @@ statements! {
         ON CONFLICT (profile) DO UPDATE SET until = excluded.until, reason = excluded.reason";
     PARKED_PROFILES = "SELECT profile, until, reason FROM parked_profiles WHERE until > $1";
     UNPARK_PROFILE = "DELETE FROM parked_profiles WHERE profile = $1";
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+
+    use super::*;
+
+    async fn empty_board() -> SqliteConnection {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(include_str!("../../migrations/sqlite/0001_board.sql")).execute(&mut conn).await.unwrap();
+        conn
+    }
+
+    async fn plan(conn: &mut SqliteConnection, statement: &str) -> String {
+        let rows: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(conn).await.unwrap();
+        rows.into_iter().map(|(.., detail)| detail).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn every_statement_prepares_and_names_its_columns() {
+        let mut conn = empty_board().await;
+        assert!(ALL.len() > 80);
+        for (name, statement) in ALL {
+            let prepared = sqlx::query(AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(&mut conn).await;
+            assert!(prepared.is_ok(), "{name}: {prepared:?}");
+            assert!(!statement.replace("count(*)", "").contains('*'), "{name} has a `*`");
+        }
+    }
+
+    /// What runs for each command, claim and wake-up must not look at finished tasks, old runs or old events.
+    #[tokio::test]
+    async fn statements_that_run_all_day_walk_an_index() {
+        let mut conn = empty_board().await;
+        // Each with what its plan must say, and how many tables it may walk from one end of an index to the other.
+        let hot: &[(&str, &str, &[&str], usize)] = &[
+            ("TASK", TASK, &["SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"], 0),
+            ("TASK_BY_KEY", TASK_BY_KEY, &["SEARCH tasks USING INDEX tasks_idempotency (idempotency_key=?)"], 0),
+            ("TO_START", TO_START, &["SEARCH tasks USING INDEX tasks_to_start (assignee=?)"], 0),
+            ("READY_UNASSIGNED", READY_UNASSIGNED, &["SEARCH tasks USING INDEX tasks_to_start (assignee=?)"], 0),
+            ("READY_ASSIGNEES", READY_ASSIGNEES, &["tasks_to_start"], 0),
+            ("PAGE_OF_BOARD", PAGE_OF_BOARD, &["SCAN tasks USING INDEX tasks_on_board"], 1),
+            ("PAGE_OF_STATUS", PAGE_OF_STATUS, &["SEARCH tasks USING INDEX tasks_by_status (status=?)"], 0),
+            ("OPEN_PARENTS", OPEN_PARENTS, &["SEARCH links USING COVERING INDEX links_by_child (child_id=?)"], 0),
+            ("PROMOTE_CHILDREN", PROMOTE_CHILDREN, &["SEARCH links USING PRIMARY KEY (parent_id=?)"], 0),
+            ("INSERT_RUN", INSERT_RUN, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
+            ("LAST_OUTCOMES", LAST_OUTCOMES, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
+            ("NEXT_EXPIRY", NEXT_EXPIRY, &["SCAN runs USING INDEX runs_open"], 1),
+            ("EXPIRED_CLAIMS", EXPIRED_CLAIMS, &["SCAN runs USING INDEX runs_open"], 1),
+            ("OPEN_RUNS", OPEN_RUNS, &["SCAN runs USING INDEX runs_open"], 1),
+            ("NEXT_DUE", NEXT_DUE, &["SEARCH tasks USING COVERING INDEX tasks_due (not_before>?)"], 0),
+            ("DUE", DUE, &["SEARCH tasks USING INDEX tasks_set_aside (status=? AND not_before>? AND not_before<?)"], 0),
+            ("WATCHES_FOR", WATCHES_FOR, &["SEARCH watches USING INDEX watches_by_task (task_id=?)"], 0),
+            ("NEXT_DELIVERIES", NEXT_DELIVERIES, &["SEARCH deliveries USING INDEX deliveries_owed (thread_id=?)"], 0),
+            ("THREADS_OWED", THREADS_OWED, &["SCAN deliveries USING COVERING INDEX deliveries_owed"], 1),
+            ("DELIVERIES_OWED", DELIVERIES_OWED, &["deliveries_owed"], 1),
+            ("DELIVERY_BY_MESSAGE", DELIVERY_BY_MESSAGE, &["deliveries_by_message"], 0),
+            ("EVENTS_OF_SINCE", EVENTS_OF_SINCE, &["SEARCH events USING INDEX events_by_task (task_id=? AND id>?)"], 0),
+            ("EVENTS_SINCE", EVENTS_SINCE, &["SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"], 0),
+            (
+                "CREATED_BY_RUNS_OF",
+                CREATED_BY_RUNS_OF,
+                &["SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"],
+                0,
+            ),
+            ("RECEIPT", RECEIPT, &["SEARCH inbox USING PRIMARY KEY (platform=? AND update_id=?)"], 0),
+        ];
+        let mut wrong = Vec::new();
+        for (name, statement, expected, walks) in hot {
+            let plan = plan(&mut conn, statement).await;
+            let walked =
+                plan.lines().filter(|line| line.starts_with("SCAN ") && !line.starts_with("SCAN CONSTANT")).count();
+            let unindexed = plan
+                .lines()
+                .any(|line| line.starts_with("SCAN ") && !line.contains(" USING ") && !line.contains("CONSTANT"));
+            if unindexed || walked > *walks || expected.iter().any(|part| !plan.contains(part)) {
+                wrong.push(format!("{name}, expected {expected:?} and at most {walks} walks:\n{plan}"));
+            }
+            if matches!(*name, "TO_START" | "PAGE_OF_BOARD" | "PAGE_OF_STATUS" | "NEXT_DELIVERIES" | "DUE") {
+                assert!(!plan.contains("TEMP B-TREE"), "{name} sorts:\n{plan}");
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
 }

@@ -52,6 +52,7 @@ impl Watch {
 }
 
 impl Tx {
+    /// The number of a thread that somebody has just used: one that was parked is alive again.
     pub(crate) async fn thread_id(&mut self, thread: &Thread, now: Millis) -> Result<i64, Error> {
         let (id,): (i64,) = sql!(self, THREAD_ID, &thread.platform, &thread.space, &thread.channel,
             thread.thread.as_deref().unwrap_or(""), now; fetch_one);
@@ -78,10 +79,7 @@ impl Tx {
             sql!(self, SET_WATCH_KINDS, thread, following.task.as_ref(), following.assignee.as_ref(),
                 following.tenant.as_ref(), kinds.as_ref(); execute);
         }
-        // A command from a thread that was parked shows that it is alive.
-        if sql!(self, REVIVE_THREAD, thread; execute) == 1 {
-            self.wakes_notifier();
-        }
+        self.wakes_notifier();
         Ok(added == 1)
     }
 
