@@ -3,9 +3,14 @@
 #![deny(unsafe_code)]
 
 pub mod board;
+pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod control;
 pub mod dispatcher;
+pub mod doctor;
+pub mod gateway;
+pub mod notifier;
 pub mod process;
 pub mod random;
 pub mod secret;

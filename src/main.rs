@@ -3,10 +3,11 @@
 use std::{ffi::OsStr, process::ExitCode};
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let mut rest = arguments.by_ref().peekable();
     // The shim comes before anything else is built: a worker's start waits for it.
-    let mut args = std::env::args_os().skip(1);
-    if args.next().as_deref() == Some(OsStr::new("shim")) {
-        return kanban_gateway::shim::main(args);
+    if rest.peek().map(|first| first.as_os_str()) == Some(OsStr::new(kanban_gateway::shim::VERB)) {
+        return kanban_gateway::shim::main(rest.skip(1));
     }
-    ExitCode::SUCCESS
+    kanban_gateway::cli::main(rest.collect())
 }

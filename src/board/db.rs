@@ -16,7 +16,7 @@ use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::{Mutex, Notify, OnceCell, OwnedMutexGuard, oneshot};
+use tokio::sync::{Mutex, Notify, OnceCell, OwnedMutexGuard, oneshot, watch};
 
 use crate::board::{
     error::{Error, Fault},
@@ -61,6 +61,8 @@ pub struct Wake {
     pub dispatcher: Notify,
     /// A thread is owed a post.
     pub notifier: Notify,
+    /// Counts commits, for whoever waits until something has become true.
+    pub commits: watch::Sender<u64>,
 }
 
 /// What the transactions of one commit brought.
@@ -276,6 +278,7 @@ impl Line {
                 if news.deliveries {
                     wake.notifier.notify_one();
                 }
+                wake.commits.send_modify(|commits| *commits += 1);
             }
             Err(fault) => {
                 for waiter in self.waiting_for_commit.drain(..) {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     fmt,
+    path::PathBuf,
 };
 
 /// Environment variables as they were when the program started, or as a test gives them.
@@ -21,6 +22,16 @@ impl Environment {
     /// A variable's value; a variable that is set to nothing counts as not set.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The directory for sockets that do not fit below the home.
+    pub fn runtime_dir(&self) -> PathBuf {
+        ["XDG_RUNTIME_DIR", "TMPDIR"].iter().find_map(|name| self.get(name)).map_or_else(|| "/tmp".into(), PathBuf::from)
+    }
+
+    /// The name of the user whose process this is, as far as it says.
+    pub fn user_name(&self) -> String {
+        ["USER", "LOGNAME"].iter().find_map(|name| self.get(name)?.to_str()).unwrap_or("user").to_owned()
     }
 
     /// Every variable, by name.

@@ -134,6 +134,12 @@ impl Profile {
         self.resume.as_ref().map(|resume| resume.fill(values))
     }
 
+    /// The program that its command line starts, as written.
+    pub fn program(&self) -> String {
+        let nothing = Values { task: "", run: 0, title: "", workspace: "", prompt_file: "", session: "" };
+        self.argv(&nothing).into_iter().next().unwrap_or_default()
+    }
+
     /// Tells whether a person of this role may give it tasks.
     pub fn allows(&self, role: Role) -> bool {
         role >= self.least_role

@@ -1,0 +1,186 @@
+//! The command line: a client of the gateway where one runs, and otherwise the same commands in this process.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::CommandFactory;
+use kanban_console::{Action, Mode, Say};
+use tokio::runtime::Runtime;
+
+use crate::{
+    board::Boards,
+    clock::Clock,
+    command::{
+        Desk, Kanban, Mistake, Reply, SharedSettings, Verb, from_arguments, stream,
+        verbs::{self, ConsoleForm, Read, Shell, Write as Change},
+    },
+    control::{Client, SayAnswer, owner},
+    dispatcher::{answer, stop_what_was_closed},
+    doctor,
+    gateway::{self, Up},
+    settings::{self, Environment, Settings},
+    shim::{self, Answer, Spec},
+    telemetry,
+};
+
+/// Runs the command line with these arguments, without the program's name. The exit code is true: 0 done, 1 refused,
+/// 2 not understood.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let environment = Environment::capture();
+    let command = match from_arguments(arguments.clone()) {
+        Ok(command) => command,
+        Err(mistake) => return told(&mistaken(mistake)),
+    };
+    let worker = worker_of(&command);
+    let outcome = match worker {
+        Some(spec) => call(&spec, &arguments),
+        None => run(command, &arguments, environment),
+    };
+    match outcome {
+        Ok(answer) => told(&answer),
+        Err(text) => told(&self::answer(Reply::refused(text))),
+    }
+}
+
+/// The run whose worker this process belongs to, whatever its environment says. A worker may keep boards of its own in
+/// another home.
+fn worker_of(command: &Kanban) -> Option<Spec> {
+    let rundir = shim::above(std::process::id())?;
+    let home = rundir.parent()?.parent()?;
+    let elsewhere = command.home.as_ref().is_some_and(|asked| fs::canonicalize(asked).ok() != fs::canonicalize(home).ok());
+    if elsewhere { None } else { Spec::read(&rundir).ok() }
+}
+
+/// Hands a worker's command to its shim.
+fn call(spec: &Spec, arguments: &[OsString]) -> Result<Answer, String> {
+    shim::client::call(&spec.socket, &words(arguments), None).map_err(|error| format!("the run's shim does not answer: {error}"))
+}
+
+fn run(command: Kanban, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
+    let home = settings::home(command.home.as_deref(), &environment).map_err(|refusal| refusal.to_string())?;
+    match &command.verb {
+        Some(Verb::Shell(Shell::Completions(args))) => return Ok(completions(args.shell)),
+        Some(Verb::Shell(Shell::Up(args))) => return up(args, home, environment),
+        Some(Verb::Shell(Shell::Say(args))) => return say(args, &home, &environment),
+        Some(_) | None => {}
+    }
+    let folder = std::env::current_dir().map_err(|error| format!("the current directory cannot be told: {error}"))?;
+    let streams = matches!(command.verb, Some(Verb::Read(Read::Tail(_)) | Verb::Write(Change::Watch(_))));
+    let looks_here = matches!(command.verb, Some(Verb::Shell(Shell::Doctor(_))));
+    if !streams && !looks_here && let Some(mut client) = connect(&home, &environment)? {
+        return client.run(words(arguments), folder).map_err(|error| error.to_string());
+    }
+    settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
+    let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
+    telemetry::start(&settings.logs, &environment);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let desk = Desk {
+        boards: Boards::new(&home, Arc::default()),
+        settings: SharedSettings::new(settings),
+        environment: Arc::new(environment),
+        clock: Clock::system(),
+        gateway: None,
+    };
+    let reply = runtime.block_on(async {
+        let caller = owner(&desk, folder);
+        match &command.verb {
+            Some(Verb::Shell(Shell::Doctor(args))) => doctor::examine(&desk, args.json).await,
+            Some(Verb::Read(Read::Tail(args))) => stream::tail(&desk, &caller, command.board.as_ref(), args).await,
+            Some(Verb::Write(Change::Watch(args))) => stream::watch(&desk, &caller, command.board.as_ref(), args).await,
+            Some(_) | None => {
+                let reply = desk.run(&caller, &command, None).await.reply;
+                if matches!(command.verb, Some(Verb::Write(_) | Verb::Operate(_)))
+                    && let Err(error) = stop_what_was_closed(&desk).await
+                {
+                    tracing::warn!(%error, "workers whose run was closed could not be stopped");
+                }
+                reply
+            }
+        }
+    });
+    Ok(answer(reply))
+}
+
+fn up(args: &verbs::Up, home: PathBuf, environment: Environment) -> Result<Answer, String> {
+    settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
+    let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
+    telemetry::start(&settings.logs, &environment);
+    let console = match args.console {
+        None | Some(ConsoleForm::Text) => Some(Mode::Text),
+        Some(ConsoleForm::Json) => Some(Mode::Json),
+        Some(ConsoleForm::Off) => None,
+    };
+    let runtime = Runtime::new().map_err(|error| error.to_string())?;
+    let ran = runtime.block_on(gateway::up(Up { home, environment, settings, console, stay: args.stay }));
+    // A thread may still wait for a line of standard input.
+    runtime.shutdown_background();
+    ran.map(|()| Answer::default()).map_err(|error| error.to_string())
+}
+
+fn say(args: &verbs::Say, home: &Path, environment: &Environment) -> Result<Answer, String> {
+    let Some(mut client) = connect(home, environment)? else {
+        return Err("no gateway is running; start it with `kanban up`".to_owned());
+    };
+    let text = args.text();
+    let action = match (args.reply, args.press) {
+        (Some(message), _) => Action::Reply { message, text },
+        (None, Some(message)) => Action::Press { message, label: text },
+        (None, None) => Action::Text { text },
+    };
+    let say = Say { thread: args.thread.clone(), user: args.user.clone(), action };
+    match client.say(say).map_err(|error| error.to_string())? {
+        SayAnswer::Refused(text) => Err(text),
+        SayAnswer::Said(said) => {
+            let mut stdout = String::new();
+            for post in &said.posts {
+                if args.json {
+                    stdout.push_str(&serde_json::to_string(post).map_err(|error| error.to_string())?);
+                } else {
+                    stdout.push_str(&post.text);
+                }
+                stdout.push('\n');
+            }
+            Ok(Answer { exit: i32::from(said.exit), stdout, ..Answer::default() })
+        }
+    }
+}
+
+fn connect(home: &Path, environment: &Environment) -> Result<Option<Client>, String> {
+    if !home.exists() {
+        return Ok(None);
+    }
+    let socket = shim::gateway_socket_path(home, &environment.runtime_dir()).map_err(|error| error.to_string())?;
+    Client::connect(&socket).map_err(|error| format!("the gateway's socket `{}` does not answer: {error}", socket.display()))
+}
+
+fn completions(shell: clap_complete::Shell) -> Answer {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Kanban::command(), "kanban", &mut script);
+    Answer { stdout: String::from_utf8_lossy(&script).into_owned(), ..Answer::default() }
+}
+
+fn mistaken(mistake: Mistake) -> Answer {
+    answer(if mistake.exit == 0 {
+        Reply::text(mistake.text)
+    } else {
+        Reply { exit: mistake.exit, ..Reply::refused(mistake.text) }
+    })
+}
+
+fn words(arguments: &[OsString]) -> Vec<String> {
+    arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Writes an answer to the two streams. A reader that went away, as `head` does, is no fault of the command.
+fn told(answer: &Answer) -> ExitCode {
+    let _ = io::stdout().write_all(answer.stdout.as_bytes());
+    let _ = io::stdout().flush();
+    let _ = io::stderr().write_all(answer.stderr.as_bytes());
+    ExitCode::from(u8::try_from(answer.exit).unwrap_or(1))
+}

@@ -1,0 +1,103 @@
+//! What the verbs that look at the board answer. None of them changes anything.
+
+mod assignees;
+mod attachments;
+mod circumstances;
+mod context;
+mod diagnostics;
+mod document;
+mod list;
+mod log;
+mod notify_list;
+mod runs;
+mod show;
+mod stats;
+mod tail;
+mod text;
+mod watches;
+mod why;
+
+use std::path::Path;
+
+use jiff::{Timestamp, tz::TimeZone};
+use kanban_platform::Thread;
+
+use crate::{
+    board::{Board, Boards, ProfileName},
+    clock::Millis,
+    settings::Settings,
+};
+
+pub use self::{
+    assignees::assignees,
+    attachments::attachments,
+    context::{LIMIT as CONTEXT_LIMIT, context, prompt},
+    diagnostics::diagnostics,
+    list::list,
+    log::log,
+    notify_list::notify_list,
+    runs::runs,
+    show::show,
+    stats::stats,
+    tail::{line, tail},
+    watches::watches,
+    why::{Answer, Cap, Reason, reason, why},
+};
+
+/// Who looks, from where, and what holds outside of the board at that moment.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub now: Millis,
+    /// The zone in which times are printed.
+    pub zone: &'a TimeZone,
+    pub board: &'a Board,
+    pub boards: &'a Boards,
+    pub settings: &'a Settings,
+    /// The thread that asks, in chat.
+    pub thread: Option<&'a Thread>,
+    /// The profile whose tasks are `--mine`: a worker's own, or the one that bears the asking person's name.
+    pub asker: Option<&'a ProfileName>,
+    pub home: &'a Path,
+    pub in_chat: bool,
+    /// A gateway runs, so that ready tasks are started.
+    pub gateway_runs: bool,
+    /// Somebody has paused the dispatcher with `dispatch pause`.
+    pub paused: bool,
+    /// The profiles that somebody has paused with `dispatch pause PROFILE`.
+    pub paused_profiles: &'a [ProfileName],
+    /// How the asker calls the program: `kanban` or `/kanban`.
+    pub prefix: &'a str,
+}
+
+impl View<'_> {
+    /// A point in time as people here write it: `2026-11-22 14:37`.
+    pub fn moment(&self, at: Millis) -> String {
+        match Timestamp::from_millisecond(at) {
+            Ok(instant) => instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+            Err(_) => format!("@{at}"),
+        }
+    }
+
+    /// A value as the asker has to type it.
+    fn word(&self, text: &str) -> String {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '+');
+        if !text.is_empty() && text.chars().all(plain) {
+            text.to_owned()
+        } else if self.in_chat {
+            format!("\"{}\"", text.replace('"', "\\\""))
+        } else {
+            format!("'{}'", text.replace('\'', "'\\''"))
+        }
+    }
+}
+
+/// How long ago something was: `just now`, `5m ago`, `3h ago`, `2d ago`. What lies ahead is `just now`.
+fn age(now: Millis, then: Millis) -> String {
+    let seconds = (now - then).max(0) / 1000;
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3_600 => format!("{}m ago", seconds / 60),
+        3_600..86_400 => format!("{}h ago", seconds / 3_600),
+        _ => format!("{}d ago", seconds / 86_400),
+    }
+}

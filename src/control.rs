@@ -1,0 +1,226 @@
+//! The control socket: how the command line and the shims reach a running gateway. One JSON object a line.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    os::unix::net::UnixStream as StdStream,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use kanban_console::{Console, Said, Say};
+use kanban_platform::{Commands, Surface};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    board::Actor,
+    command::{Caller, Desk, Place, Reply, from_words},
+    dispatcher::{answer, apply_call, caller_of},
+    gateway::Gateway,
+    settings::Role,
+    shim::{self, Answer, Call, Spec, Token},
+};
+
+/// The longest line that is read.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// How long a message through the console may take until its answer is shown.
+const SAY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the command line waits for a gateway that has taken its call.
+const CLIENT_DEADLINE: Duration = Duration::from_secs(120);
+
+/// What can be asked of a gateway.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Ask {
+    /// A command line of the local owner, with the folder that it was typed in.
+    Run { argv: Vec<String>, folder: PathBuf },
+    /// A call of a worker, handed on by its shim.
+    Call {
+        run: i64,
+        token: Token,
+        #[serde(flatten)]
+        call: Call,
+    },
+    /// One message through the console.
+    Say { say: Say },
+}
+
+/// The answer to [`Ask::Say`]; the others are answered by an [`Answer`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SayAnswer {
+    Said(Said),
+    Refused(String),
+}
+
+/// The gateway's end of the socket.
+pub struct Control {
+    pub desk: Desk,
+    pub gateway: Arc<Gateway>,
+    pub console: Option<Arc<Console>>,
+}
+
+impl Control {
+    /// Serves the socket until shutdown; what was taken is answered.
+    pub async fn serve(self: Arc<Self>, listener: UnixListener, shutdown: CancellationToken) {
+        let connections = TaskTracker::new();
+        loop {
+            let stream = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Too many descriptors are open: some will be closed soon.
+                        tracing::error!(%error, "a connection to the control socket could not be taken");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+            };
+            let (this, shutdown) = (Arc::clone(&self), shutdown.clone());
+            connections.spawn(async move {
+                if let Err(error) = this.converse(stream, shutdown).await {
+                    tracing::debug!(%error, "a control connection broke off");
+                }
+            });
+        }
+        connections.close();
+        connections.wait().await;
+    }
+
+    async fn converse(&self, mut stream: UnixStream, shutdown: CancellationToken) -> io::Result<()> {
+        let peer = stream.peer_cred()?;
+        if peer.uid() != rustix::process::geteuid().as_raw() {
+            return Ok(());
+        }
+        let worker = match peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
+            Some(pid) => self.worker_above(pid).await?,
+            None => return Ok(()),
+        };
+        let (reading, mut writing) = stream.split();
+        let mut lines = tokio::io::BufReader::new(reading);
+        loop {
+            let mut line = Vec::new();
+            let mut bounded = (&mut lines).take(LONGEST_LINE);
+            tokio::select! {
+                biased;
+                read = bounded.read_until(b'\n', &mut line) => if read? == 0 { return Ok(()) },
+                () = shutdown.cancelled() => return Ok(()),
+            }
+            let mut answer = self.answer(&line, worker.as_ref()).await;
+            answer.push(b'\n');
+            writing.write_all(&answer).await?;
+        }
+    }
+
+    async fn answer(&self, line: &[u8], worker: Option<&Caller>) -> Vec<u8> {
+        let told = |reply: Reply| serde_json::to_vec(&answer(reply)).unwrap_or_default();
+        match serde_json::from_slice(line) {
+            Ok(Ask::Call { run, token, call }) => {
+                serde_json::to_vec(&apply_call(&self.desk, run, &token, &call).await).unwrap_or_default()
+            }
+            Ok(Ask::Run { argv, folder }) => told(self.run(&argv, folder, worker).await),
+            Ok(Ask::Say { say }) => serde_json::to_vec(&self.say(say, worker).await).unwrap_or_default(),
+            Err(error) => told(Reply { exit: 2, ..Reply::refused(format!("the gateway does not understand this line: {error}")) }),
+        }
+    }
+
+    async fn run(&self, argv: &[String], folder: PathBuf, worker: Option<&Caller>) -> Reply {
+        let command = match from_words(argv, Surface::Internal) {
+            Ok(command) => command,
+            Err(mistake) if mistake.exit == 0 => return Reply::text(mistake.text),
+            Err(mistake) => return Reply { exit: mistake.exit, ..Reply::refused(mistake.text) },
+        };
+        let caller = match worker {
+            Some(worker) => worker.clone(),
+            None => owner(&self.desk, folder),
+        };
+        self.desk.run(&caller, &command, None).await.reply
+    }
+
+    async fn say(&self, say: Say, worker: Option<&Caller>) -> SayAnswer {
+        if worker.is_some() {
+            return SayAnswer::Refused("a worker may not speak in the console; it talks back with `kanban comment`, `block` and `complete`".to_owned());
+        }
+        let Some(console) = &self.console else {
+            return SayAnswer::Refused("the gateway runs without a console; start it without `--console off`".to_owned());
+        };
+        let commands: Arc<dyn Commands> = Arc::clone(&self.gateway) as Arc<dyn Commands>;
+        match console.say(commands, say, SAY_DEADLINE).await {
+            Ok(said) => SayAnswer::Said(said),
+            Err(error) => SayAnswer::Refused(error.to_string()),
+        }
+    }
+
+    /// The worker that a process belongs to, whatever it says of itself: one below a shim of this home.
+    async fn worker_above(&self, pid: u32) -> io::Result<Option<Caller>> {
+        for rundir in shim::all_above(pid) {
+            if rundir.parent() != Some(&self.desk.home().join("run")) {
+                continue;
+            }
+            let spec = Spec::read(&rundir)?;
+            let board = self.desk.boards.get(&spec.board).await.map_err(io::Error::other)?;
+            return caller_of(&board, spec.run).await.map(Some).map_err(io::Error::other);
+        }
+        Ok(None)
+    }
+}
+
+/// The local owner, typing in a folder.
+pub fn owner(desk: &Desk, folder: PathBuf) -> Caller {
+    Caller {
+        actor: Actor::Person { name: desk.environment.user_name() },
+        role: Role::Owner,
+        place: Place::Terminal { folder },
+    }
+}
+
+/// The command line's end of the socket.
+pub struct Client {
+    stream: StdStream,
+}
+
+impl Client {
+    /// Connects to the gateway that listens there, if one does.
+    pub fn connect(socket: &Path) -> io::Result<Option<Self>> {
+        match StdStream::connect(socket) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(CLIENT_DEADLINE))?;
+                stream.set_write_timeout(Some(CLIENT_DEADLINE))?;
+                Ok(Some(Self { stream }))
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a command line in the gateway.
+    pub fn run(&mut self, argv: Vec<String>, folder: PathBuf) -> io::Result<Answer> {
+        self.ask(&Ask::Run { argv, folder })
+    }
+
+    /// Sends a message through the console.
+    pub fn say(&mut self, say: Say) -> io::Result<SayAnswer> {
+        self.ask(&Ask::Say { say })
+    }
+
+    fn ask<T: for<'de> Deserialize<'de>>(&mut self, ask: &Ask) -> io::Result<T> {
+        let mut line = serde_json::to_vec(ask)?;
+        line.push(b'\n');
+        self.stream.write_all(&line)?;
+        let mut answer = String::new();
+        BufReader::new(&self.stream).read_line(&mut answer)?;
+        if answer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the gateway stopped before it answered; ask again to see whether it was done"));
+        }
+        Ok(serde_json::from_str(&answer)?)
+    }
+}

@@ -1,0 +1,293 @@
+//! `kanban up`: starts the parts in order, waits, and stops them in order.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use kanban_console::{Console, Mode, Options};
+use kanban_platform::{Commands, Platform, PlatformError};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Gateway, lock::GatewayLock};
+use crate::{
+    board::{Boards, BoardSlug, Error, Fault, Reason},
+    clock::Clock,
+    command::{Desk, GatewayFacts, SharedSettings, paused_profiles, is_paused},
+    control::Control,
+    dispatcher::{Dispatcher, Handle},
+    notifier::{Notifier, Platforms},
+    random,
+    settings::{Environment, Settings},
+    shim,
+};
+
+/// What `kanban up` starts with.
+pub struct Up {
+    pub home: PathBuf,
+    pub environment: Environment,
+    pub settings: Settings,
+    /// How the console speaks; none without a console.
+    pub console: Option<Mode>,
+    /// Whether to stay when the console's input has ended and the work is done.
+    pub stay: bool,
+}
+
+/// Exists while the last gateway stopped in order; without it, everything is checked before it is used.
+const CLEAN_STOP: &str = "clean-stop";
+
+/// Runs the gateway of a home until it is told to stop, or, with lines on standard input, until they have ended and the
+/// work is done.
+pub async fn up(up: Up) -> Result<(), Error> {
+    let Up { home, environment, settings, console, stay } = up;
+    let _lock = GatewayLock::take(&home)?;
+    let clock = Clock::system();
+    let boards = Boards::new(&home, Arc::default());
+    boards.get(&BoardSlug::default()).await?;
+    check(&boards, home.join(CLEAN_STOP)).await?;
+
+    let environment = Arc::new(environment);
+    let socket = shim::gateway_socket_path(&home, &environment.runtime_dir())?;
+    let drain = settings.delivery.drain_seconds.duration();
+    let banner = banner(&home, &settings);
+    let (handle, asks) = Handle::new();
+    let desk = Desk {
+        boards: boards.clone(),
+        settings: SharedSettings::new(settings),
+        environment,
+        clock: clock.clone(),
+        gateway: Some(GatewayFacts { pid: std::process::id(), since: clock.now(), dispatcher: handle }),
+    };
+    let gateway = Arc::new(Gateway::new(desk.clone()));
+    let mut signals = Signals::listen()?;
+
+    let console = console.map(|mode| open_console(&home, mode, &clock)).transpose()?;
+    let mut platforms = Platforms::new();
+    if let Some(console) = &console {
+        platforms.insert(console.name().to_owned(), Arc::clone(console) as Arc<dyn Platform>);
+    }
+    let listener = listen(&socket)?;
+
+    let work = CancellationToken::new();
+    let delivery = CancellationToken::new();
+    let notifier = Arc::new(Notifier::new(boards.clone(), platforms, clock));
+    let notifying = tokio::spawn(Arc::clone(&notifier).run(delivery.clone(), drain));
+    let dispatcher = Dispatcher::new(desk.clone(), std::env::current_exe()?, TaskTracker::new());
+    let dispatching = tokio::spawn(dispatcher.run(asks, work.clone()));
+    let control = Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone() });
+    let controlling = tokio::spawn(control.serve(listener, work.clone()));
+    tell(console.as_ref(), &banner);
+    let mut chatting = console.map(|console| {
+        let commands: Arc<dyn Commands> = gateway;
+        let shutdown = work.clone();
+        tokio::spawn(async move { console.run(commands, shutdown).await })
+    });
+
+    let mut idle: Option<JoinHandle<()>> = None;
+    loop {
+        tokio::select! {
+            () = signals.stop() => break,
+            () = signals.reload() => reload(&desk, &home),
+            ended = ended(&mut chatting) => {
+                chatting = None;
+                if let Err(error) = ended {
+                    tracing::error!(%error, "the console ended");
+                }
+                if !stay {
+                    idle = Some(tokio::spawn(until_idle(desk.clone(), Arc::clone(&notifier))));
+                }
+            }
+            () = finished(&mut idle) => break,
+        }
+    }
+    tracing::info!("stopping; workers go on");
+    tokio::spawn(async move {
+        signals.stop().await;
+        // The second signal means now. Whatever was answered is durable, and the rest is taken up at the next start.
+        std::process::exit(130);
+    });
+
+    work.cancel();
+    for part in [dispatching, controlling] {
+        let _ = part.await;
+    }
+    if let Some(chatting) = chatting {
+        let _ = chatting.await;
+    }
+    delivery.cancel();
+    let _ = notifying.await;
+    boards.close().await;
+    // Nobody can connect any more, and the next gateway makes its own.
+    let _ = fs::remove_file(&socket);
+    fs::write(home.join(CLEAN_STOP), "")?;
+    Ok(())
+}
+
+/// Reads every board through before it is used, or, after an orderly stop, while it is used already.
+async fn check(boards: &Boards, clean_stop: PathBuf) -> Result<(), Error> {
+    let was_orderly = fs::remove_file(&clean_stop).is_ok();
+    let boards = boards.clone();
+    let check = async move {
+        for name in boards.names()? {
+            let checked = match boards.get(&name).await {
+                Ok(board) => board.check().await,
+                Err(error) => Err(error),
+            };
+            match checked {
+                Ok(()) => {}
+                Err(error) if name == BoardSlug::default() => return Err(error),
+                Err(error) => tracing::error!(%error, board = %name, "board {name} is not usable"),
+            }
+        }
+        Ok::<_, Error>(())
+    };
+    if !was_orderly {
+        return check.await;
+    }
+    tokio::spawn(async move {
+        if let Err(error) = check.await {
+            tracing::error!(%error, "the default board is damaged; stop the gateway and put a backup in its place");
+        }
+    });
+    Ok(())
+}
+
+fn open_console(home: &Path, mode: Mode, clock: &Clock) -> Result<Arc<Console>, Error> {
+    let clock = clock.clone();
+    let options = Options::stdio(mode, Box::new(move || clock.now().div_euclid(1000)), random::bytes::<8>());
+    Console::open(home, options).map_err(|error| Error::refused(Reason::Damaged, error.to_string()))
+}
+
+/// Binds the control socket. The lock is ours, so one that lies there was left by a gateway that is gone.
+fn listen(socket: &Path) -> Result<UnixListener, Error> {
+    let _ = fs::remove_file(socket);
+    let listener = UnixListener::bind(socket)
+        .map_err(|error| Fault::new(format!("cannot listen on `{}`: {error}", socket.display())))?;
+    fs::set_permissions(socket, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// What a person sees first: what was found, and what to type.
+fn banner(home: &Path, settings: &Settings) -> String {
+    let profiles: Vec<_> = settings.profiles.iter().map(|profile| profile.name.as_str()).collect();
+    let mut text = format!("kanban gateway on {}\nprofiles: {}", home.display(), profiles.join(", "));
+    for found in &settings.found {
+        text.push_str(&format!("\nfound {} at {}", found.name, found.program.display()));
+    }
+    text.push_str(
+        "\ntype `/kanban help`, or try:\n  /kanban create count the files --assignee script --body \"ls | wc -l\"",
+    );
+    text
+}
+
+fn tell(console: Option<&Arc<Console>>, banner: &str) {
+    match console {
+        Some(console) => console.notice(banner),
+        // Without a console the banner is for whoever reads standard error.
+        None => drop(writeln!(io::stderr(), "{banner}")),
+    }
+}
+
+/// Takes the settings of the file as they are now, or keeps the old ones if something is wrong with them.
+fn reload(desk: &Desk, home: &Path) {
+    match Settings::load(home, &desk.environment) {
+        Ok(settings) => {
+            desk.settings.replace(settings);
+            desk.boards.wake().dispatcher.notify_one();
+            tracing::info!("the settings were read again");
+        }
+        Err(refusal) => tracing::error!(%refusal, "the settings have a mistake; the old ones stay in force"),
+    }
+}
+
+async fn ended(chatting: &mut Option<JoinHandle<Result<(), PlatformError>>>) -> Result<(), PlatformError> {
+    match chatting {
+        Some(task) => task.await.unwrap_or_else(|error| Err(PlatformError(error.to_string()))),
+        None => std::future::pending().await,
+    }
+}
+
+async fn finished(idle: &mut Option<JoinHandle<()>>) {
+    match idle {
+        // If it broke, nobody would ever say that the work is done.
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until no run is open, no thread is owed anything, and no ready task could be started.
+async fn until_idle(desk: Desk, notifier: Arc<Notifier>) {
+    let mut commits = desk.boards.wake().commits.subscribe();
+    loop {
+        commits.mark_unchanged();
+        match is_idle(&desk, &notifier).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "whether work is left cannot be told"),
+        }
+        // Every change commits; the time is for a profile that is no longer parked or paused.
+        let _ = tokio::time::timeout(Duration::from_secs(1), commits.changed()).await;
+    }
+}
+
+async fn is_idle(desk: &Desk, notifier: &Notifier) -> Result<bool, Error> {
+    let settings = desk.settings.get();
+    let paused = is_paused(desk).await?;
+    let paused_profiles = paused_profiles(desk).await?;
+    for name in desk.boards.names()? {
+        let Ok(board) = desk.boards.get(&name).await else { continue };
+        let mut tx = board.read().await?;
+        if tx.open_runs().await?.iter().any(|run| run.claim_expires.is_none()) {
+            return Ok(false);
+        }
+        if paused {
+            continue;
+        }
+        for profile in tx.ready_assignees().await? {
+            let known = settings.profiles.get(&profile).is_some_and(|profile| !profile.paused);
+            if known && !paused_profiles.contains(&profile) {
+                return Ok(false);
+            }
+        }
+        if settings.dispatch.default_assignee.is_some() && !tx.ready_unassigned(1).await?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(!notifier.owes().await?)
+}
+
+/// The signals that a gateway heeds.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    async fn reload(&mut self) {
+        self.hangup.recv().await;
+    }
+}
