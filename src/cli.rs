@@ -44,7 +44,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     match outcome {
         Ok(answer) => told(&answer),
-        Err(text) => told(&self::answer(Reply::refused(text))),
+        Err(text) => told(&answer(Reply::refused(text))),
     }
 }
 
@@ -53,13 +53,15 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 fn worker_of(command: &Kanban) -> Option<Spec> {
     let rundir = shim::above(std::process::id())?;
     let home = rundir.parent()?.parent()?;
-    let elsewhere = command.home.as_ref().is_some_and(|asked| fs::canonicalize(asked).ok() != fs::canonicalize(home).ok());
+    let elsewhere =
+        command.home.as_ref().is_some_and(|asked| fs::canonicalize(asked).ok() != fs::canonicalize(home).ok());
     if elsewhere { None } else { Spec::read(&rundir).ok() }
 }
 
 /// Hands a worker's command to its shim.
 fn call(spec: &Spec, arguments: &[OsString]) -> Result<Answer, String> {
-    shim::client::call(&spec.socket, &words(arguments), None).map_err(|error| format!("the run's shim does not answer: {error}"))
+    shim::client::call(&spec.socket, &words(arguments), None)
+        .map_err(|error| format!("the run's shim does not answer: {error}"))
 }
 
 fn run(command: Kanban, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
@@ -73,13 +75,17 @@ fn run(command: Kanban, arguments: &[OsString], environment: Environment) -> Res
     let folder = std::env::current_dir().map_err(|error| format!("the current directory cannot be told: {error}"))?;
     let streams = matches!(command.verb, Some(Verb::Read(Read::Tail(_)) | Verb::Write(Change::Watch(_))));
     let looks_here = matches!(command.verb, Some(Verb::Shell(Shell::Doctor(_))));
-    if !streams && !looks_here && let Some(mut client) = connect(&home, &environment)? {
+    if !streams
+        && !looks_here
+        && let Some(mut client) = connect(&home, &environment)?
+    {
         return client.run(words(arguments), folder).map_err(|error| error.to_string());
     }
     settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
     let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
     telemetry::start(&settings.logs, &environment);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let desk = Desk {
         boards: Boards::new(&home, Arc::default()),
         settings: SharedSettings::new(settings),
@@ -156,7 +162,8 @@ fn connect(home: &Path, environment: &Environment) -> Result<Option<Client>, Str
         return Ok(None);
     }
     let socket = shim::gateway_socket_path(home, &environment.runtime_dir()).map_err(|error| error.to_string())?;
-    Client::connect(&socket).map_err(|error| format!("the gateway's socket `{}` does not answer: {error}", socket.display()))
+    Client::connect(&socket)
+        .map_err(|error| format!("the gateway's socket `{}` does not answer: {error}", socket.display()))
 }
 
 fn completions(shell: clap_complete::Shell) -> Answer {

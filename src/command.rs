@@ -1,14 +1,26 @@
-//! What people can ask for: the declaration of every verb, and the way from typed text to a declared value.
+//! What people and workers can ask for: the declaration of every verb, the way from typed text to a declared value, and
+//! what each verb does.
 
+pub mod access;
+mod caller;
+mod desk;
 pub mod parse;
 pub mod reference;
-pub mod reply;
+mod reply;
+mod run;
 pub mod spec;
+pub mod stream;
 pub mod text;
 pub mod value;
 pub mod verbs;
+pub mod view;
 
+pub use caller::{Caller, Place, Update};
+pub use desk::{Desk, GatewayFacts, Outcome, Receipt, SharedSettings};
 pub use parse::{Mistake, from_arguments, from_chat, from_words};
+pub use reply::Reply;
+pub use run::prompt;
+pub(crate) use run::{is_paused, paused_profiles};
 pub use spec::spec;
 pub use text::command_of;
 pub use verbs::{Kanban, Verb};

@@ -65,6 +65,8 @@ pub struct Control {
     pub desk: Desk,
     pub gateway: Arc<Gateway>,
     pub console: Option<Arc<Console>>,
+    /// Our own executable: its `shim` verb is what workers are below.
+    pub program: PathBuf,
 }
 
 impl Control {
@@ -129,7 +131,9 @@ impl Control {
             }
             Ok(Ask::Run { argv, folder }) => told(self.run(&argv, folder, worker).await),
             Ok(Ask::Say { say }) => serde_json::to_vec(&self.say(say, worker).await).unwrap_or_default(),
-            Err(error) => told(Reply { exit: 2, ..Reply::refused(format!("the gateway does not understand this line: {error}")) }),
+            Err(error) => {
+                told(Reply { exit: 2, ..Reply::refused(format!("the gateway does not understand this line: {error}")) })
+            }
         }
     }
 
@@ -148,10 +152,15 @@ impl Control {
 
     async fn say(&self, say: Say, worker: Option<&Caller>) -> SayAnswer {
         if worker.is_some() {
-            return SayAnswer::Refused("a worker may not speak in the console; it talks back with `kanban comment`, `block` and `complete`".to_owned());
+            return SayAnswer::Refused(
+                "a worker may not speak in the console; it talks back with `kanban comment`, `block` and `complete`"
+                    .to_owned(),
+            );
         }
         let Some(console) = &self.console else {
-            return SayAnswer::Refused("the gateway runs without a console; start it without `--console off`".to_owned());
+            return SayAnswer::Refused(
+                "the gateway runs without a console; start it without `--console off`".to_owned(),
+            );
         };
         let commands: Arc<dyn Commands> = Arc::clone(&self.gateway) as Arc<dyn Commands>;
         match console.say(commands, say, SAY_DEADLINE).await {
@@ -162,7 +171,7 @@ impl Control {
 
     /// The worker that a process belongs to, whatever it says of itself: one below a shim of this home.
     async fn worker_above(&self, pid: u32) -> io::Result<Option<Caller>> {
-        for rundir in shim::all_above(pid) {
+        for rundir in shim::all_above(pid, &self.program) {
             if rundir.parent() != Some(&self.desk.home().join("run")) {
                 continue;
             }
@@ -197,7 +206,9 @@ impl Client {
                 stream.set_write_timeout(Some(CLIENT_DEADLINE))?;
                 Ok(Some(Self { stream }))
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -219,7 +230,10 @@ impl Client {
         let mut answer = String::new();
         BufReader::new(&self.stream).read_line(&mut answer)?;
         if answer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the gateway stopped before it answered; ask again to see whether it was done"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the gateway stopped before it answered; ask again to see whether it was done",
+            ));
         }
         Ok(serde_json::from_str(&answer)?)
     }

@@ -42,7 +42,8 @@ fn platform() -> Finding {
     let detail = if is_good {
         "workers are ended with everything that they started".to_owned()
     } else {
-        "on this system a worker that leaves its process group outlives its run; only Linux can promise otherwise".to_owned()
+        "on this system a worker that leaves its process group outlives its run; only Linux can promise otherwise"
+            .to_owned()
     };
     Finding { what: "system".to_owned(), is_good, detail }
 }
@@ -69,7 +70,8 @@ async fn boards(desk: &Desk) -> Vec<Finding> {
 
 /// A gateway that does not run is no fault: the command line works without one.
 fn gateway(desk: &Desk) -> Finding {
-    let connected = shim::gateway_socket_path(desk.home(), &desk.environment.runtime_dir()).and_then(|socket| Client::connect(&socket));
+    let connected = shim::gateway_socket_path(desk.home(), &desk.environment.runtime_dir())
+        .and_then(|socket| Client::connect(&socket));
     let (is_good, detail) = match connected {
         Ok(Some(_)) => (true, "running".to_owned()),
         Ok(None) => (true, "not running; `kanban up` starts it, and nothing is dispatched until then".to_owned()),
@@ -91,7 +93,10 @@ fn profiles(desk: &Desk) -> Vec<Finding> {
                 None => Finding {
                     what,
                     is_good: false,
-                    detail: format!("`{program}` is not on PATH; install it, or set `command` in `[profiles.{}]`", profile.name),
+                    detail: format!(
+                        "`{program}` is not on PATH; install it, or set `command` in `[profiles.{}]`",
+                        profile.name
+                    ),
                 },
             }
         })
@@ -103,5 +108,8 @@ fn find(program: &str, environment: &std::collections::BTreeMap<String, String>)
         return Path::new(program).exists().then(|| program.to_owned());
     }
     let path = environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
-    std::env::split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_file()).map(|file| file.display().to_string())
+    std::env::split_paths(path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .map(|file| file.display().to_string())
 }

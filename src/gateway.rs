@@ -48,7 +48,9 @@ impl Gateway {
     async fn run(&self, caller: &Caller, command: Result<Kanban, Mistake>, update: &Update) -> Outcome {
         match command {
             Ok(command) => self.desk.run(caller, &command, Some(update)).await,
-            Err(mistake) if mistake.exit == 0 => self.desk.answer(caller, Some(update), Reply::text(mistake.text)).await,
+            Err(mistake) if mistake.exit == 0 => {
+                self.desk.answer(caller, Some(update), Reply::text(mistake.text)).await
+            }
             Err(mistake) => {
                 let reply = Reply { exit: mistake.exit, ..Reply::refused(mistake.text) };
                 self.desk.answer(caller, Some(update), reply).await
@@ -63,7 +65,9 @@ impl Gateway {
             None => Ok(None),
         };
         let waiting = match asked {
-            Ok(Some((board, told))) => self.waiting(&board, &told).await.map(|found| found.map(|verb| (board, told, verb))),
+            Ok(Some((board, told))) => {
+                self.waiting(&board, &told).await.map(|found| found.map(|verb| (board, told, verb)))
+            }
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
@@ -112,7 +116,11 @@ impl Gateway {
             Err(error) => return self.desk.answer(caller, Some(update), Reply::failed(&error)).await,
         };
         let action = found.and_then(|(board, told)| {
-            let words = told.actions.iter().find(|(name, _)| name.eq_ignore_ascii_case(label)).map(|(_, words)| words.clone())?;
+            let words = told
+                .actions
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(label))
+                .map(|(_, words)| words.clone())?;
             Some((board, told, words))
         });
         let Some((board, told, words)) = action else {
@@ -131,7 +139,14 @@ impl Gateway {
     }
 
     /// Replaces the buttons of a message by what became of them.
-    async fn settle_buttons(&self, caller: &Caller, board: &Board, told: &Told, message: &str, label: &str) -> Result<String, Error> {
+    async fn settle_buttons(
+        &self,
+        caller: &Caller,
+        board: &Board,
+        told: &Told,
+        message: &str,
+        label: &str,
+    ) -> Result<String, Error> {
         let text = format!("{}\n→ {label}: {}", told.post.text, caller.actor.name());
         let mut tx = board.write().await?;
         let edit = tx.owe_edit(told, message, text, self.desk.now()).await?;
@@ -194,10 +209,15 @@ impl Commands for Gateway {
                     let tasks = board.read().await?.suggest_tasks(typed).await?;
                     tasks
                         .iter()
-                        .map(|task| Suggestion { value: task.id.to_string(), label: format!("{} ({})", task.title, task.status) })
+                        .map(|task| Suggestion {
+                            value: task.id.to_string(),
+                            label: format!("{} ({})", task.title, task.status),
+                        })
                         .collect()
                 }
-                Kind::Profile => settings.profiles.iter().map(|profile| profile.name.as_str()).filter(fits).map(plain).collect(),
+                Kind::Profile => {
+                    settings.profiles.iter().map(|profile| profile.name.as_str()).filter(fits).map(plain).collect()
+                }
                 Kind::Board => {
                     let names = self.desk.boards.names()?;
                     names.iter().map(BoardSlug::as_str).filter(fits).map(plain).collect()
@@ -208,7 +228,9 @@ impl Commands for Gateway {
                     tenants.iter().map(String::as_str).filter(fits).map(plain).collect()
                 }
                 Kind::Workspace => ["scratch", "dir:", "worktree"].into_iter().filter(fits).map(plain).collect(),
-                Kind::Choice(choices) => choices.iter().map(|choice| choice.name.as_str()).filter(fits).map(plain).collect(),
+                Kind::Choice(choices) => {
+                    choices.iter().map(|choice| choice.name.as_str()).filter(fits).map(plain).collect()
+                }
                 Kind::Flag | Kind::Integer | Kind::Text | Kind::Prose => Vec::new(),
             })
         };

@@ -148,7 +148,13 @@ impl Notifier {
     }
 
     /// Delivers one post. Answers when to go on with the thread if this one must wait.
-    async fn deliver(&self, board: &Board, thread_id: i64, thread: &Thread, delivery: &Delivery) -> Result<Option<Millis>, Error> {
+    async fn deliver(
+        &self,
+        board: &Board,
+        thread_id: i64,
+        thread: &Thread,
+        delivery: &Delivery,
+    ) -> Result<Option<Millis>, Error> {
         let now = self.clock.now();
         if delivery.next_at > now {
             return Ok(Some(delivery.next_at));
@@ -191,7 +197,12 @@ impl Notifier {
     }
 
     /// Posts all parts of a delivery that have not arrived yet; answers the last part's message.
-    async fn post(&self, platform: &dyn Platform, board: &Board, delivery: &Delivery) -> Result<Result<String, PostError>, Error> {
+    async fn post(
+        &self,
+        platform: &dyn Platform,
+        board: &Board,
+        delivery: &Delivery,
+    ) -> Result<Result<String, PostError>, Error> {
         let parts = parts(&delivery.post, platform.message_limit());
         let first = usize::try_from(delivery.parts_sent).unwrap_or(0).min(parts.len() - 1);
         let mut message = String::new();
@@ -199,7 +210,9 @@ impl Notifier {
             match timeout(POST_DEADLINE, platform.post(part)).await {
                 Ok(Ok(sent)) => message = sent,
                 Ok(Err(error)) => return Ok(Err(error)),
-                Err(_) => return Ok(Err(PostError::Later(Duration::ZERO, "the platform did not answer in time".to_owned()))),
+                Err(_) => {
+                    return Ok(Err(PostError::Later(Duration::ZERO, "the platform did not answer in time".to_owned())));
+                }
             }
             if number + 1 < parts.len() {
                 let mut tx = board.write().await?;

@@ -54,10 +54,12 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 /// Answers the run directory that the nearest shim above a process was started with, whatever the environment of the
 /// process says. A process below a shim is that run's worker.
 ///
-/// A shim is a process that runs this very program as one.
+/// Any program that was started like a shim, on a run directory, counts: a worker that runs a copy of ours must not pass
+/// for somebody else, and who pretends to be below a shim only limits itself.
 pub fn above(pid: u32) -> Option<PathBuf> {
-    let own = Program::of(std::process::id())?;
-    all_above(pid, &own.path).next()
+    process::ancestors(pid)
+        .filter_map(|ancestor| run_directory_of(ancestor.pid))
+        .find(|rundir| Spec::read(rundir).is_ok())
 }
 
 /// Answers the run directories of every shim above a process, nearest first: a worker may run a gateway of its own.
@@ -65,11 +67,17 @@ pub fn above(pid: u32) -> Option<PathBuf> {
 pub fn all_above(pid: u32, program: &Path) -> impl Iterator<Item = PathBuf> {
     let shim = Program { path: program.to_owned(), file: Program::file(program) };
     process::ancestors(pid).filter_map(move |ancestor| {
-        let command_line = std::fs::read(format!("/proc/{}/cmdline", ancestor.pid)).ok()?;
-        let mut words = command_line.split(|byte| *byte == 0).skip(1);
-        let rundir = (words.next()? == VERB.as_bytes()).then(|| words.next()).flatten()?;
-        (Program::of(ancestor.pid)? == shim).then(|| PathBuf::from(OsStr::from_bytes(rundir)))
+        let rundir = run_directory_of(ancestor.pid)?;
+        (Program::of(ancestor.pid)? == shim).then_some(rundir)
     })
+}
+
+/// The run directory in the command line of a process that was started as a shim.
+fn run_directory_of(pid: u32) -> Option<PathBuf> {
+    let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut words = command_line.split(|byte| *byte == 0).skip(1);
+    let rundir = (words.next()? == VERB.as_bytes()).then(|| words.next()).flatten()?;
+    Some(PathBuf::from(OsStr::from_bytes(rundir)))
 }
 
 /// The program that a process runs.

@@ -25,10 +25,11 @@ macro_rules! event {
     };
 }
 
-/// The filters of `list`, shared by its orders. `$1` status, `$2` whether archived tasks are shown.
+/// The filters of `list`, shared by its orders. `$1` status, `$2` whether archived tasks are shown, `$3` the assignee, empty
+/// for tasks of nobody.
 macro_rules! listed {
     () => {
-        "(CAST($3 AS TEXT) IS NULL OR assignee = $3) AND (CAST($4 AS TEXT) IS NULL OR tenant = $4) \
+        "(CAST($3 AS TEXT) IS NULL OR coalesce(assignee, '') = $3) AND (CAST($4 AS TEXT) IS NULL OR tenant = $4) \
          AND (CAST($5 AS TEXT) IS NULL OR session_id = $5) AND (CAST($6 AS TEXT) IS NULL OR workflow_template_id = $6) \
          AND (CAST($7 AS TEXT) IS NULL OR current_step_key = $7)"
     };
@@ -45,6 +46,41 @@ macro_rules! list_by {
         )
     };
     (@keys $first:literal $(, $key:literal)*) => { concat!($first $(, ", ", $key)*) };
+}
+
+/// A task that something may be wrong with, and how often and when the signs of it were seen.
+macro_rules! symptom {
+    ($count:literal, $first:literal, $last:literal, $run:literal) => {
+        concat!(
+            "SELECT tasks.id AS task_id, tasks.title, tasks.status, tasks.assignee, tasks.failures, tasks.last_error, \
+             tasks.block_reason, tasks.not_before, tasks.workspace_kind, tasks.workspace_path, \
+             CAST(",
+            $count,
+            " AS BIGINT) AS times, CAST(",
+            $first,
+            " AS BIGINT) AS first_at, \
+             CAST(",
+            $last,
+            " AS BIGINT) AS last_at, CAST(",
+            $run,
+            " AS BIGINT) AS run_id FROM tasks "
+        )
+    };
+}
+
+/// Tasks that may still move.
+macro_rules! live {
+    () => {
+        "tasks.status IN ('triage', 'todo', 'scheduled', 'ready', 'running', 'blocked', 'review')"
+    };
+}
+
+/// A watch with its thread.
+macro_rules! watch {
+    () => {
+        "SELECT watches.id, watches.task_id, platform, space, channel, thread, assignee, tenant, kinds, user_id, since_event, \
+         watches.created_at, parked_reason FROM watches JOIN threads ON threads.id = watches.thread_id "
+    };
 }
 
 /// Declares statements, and `ALL` of them for the test that prepares each.
@@ -191,8 +227,7 @@ statements! {
         WHERE watches.task_id = $1 AND since_event < $2 UNION ALL \
         SELECT watches.thread_id, platform, space, channel, thread, kinds FROM watches JOIN threads ON threads.id = watches.thread_id \
         WHERE watches.task_id IS NULL AND since_event < $2 AND (assignee IS NULL OR assignee = $3) AND (tenant IS NULL OR tenant = $4)";
-    ALL_WATCHES = "SELECT watches.id, watches.task_id, platform, space, channel, thread, assignee, tenant, kinds, user_id, since_event, \
-        watches.created_at, parked_reason FROM watches JOIN threads ON threads.id = watches.thread_id ORDER BY watches.id";
+    ALL_WATCHES = watch!(), "ORDER BY watches.id";
     INHERIT_WATCHES = "INSERT INTO watches (thread_id, task_id, kinds, user_id, since_event, created_at) \
         SELECT thread_id, $2, kinds, user_id, (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events), $3 FROM watches WHERE task_id = $1 \
         ON CONFLICT DO NOTHING";
@@ -217,6 +252,41 @@ statements! {
         ON CONFLICT (platform, update_id) DO NOTHING";
     DELETE_OLD_RECEIPTS = "DELETE FROM inbox WHERE created_at < $1";
     DELETE_OLD_DELIVERIES = "DELETE FROM deliveries WHERE state = 'sent' AND sent_at < $1";
+
+    // Looking
+    RUNNING = "SELECT tasks.id AS task_id, runs.profile, runs.claim_expires, tasks.workspace_kind, tasks.workspace_path FROM tasks \
+        JOIN runs ON runs.id = tasks.current_run WHERE tasks.status = 'running' ORDER BY runs.id";
+    COUNT_EVENTS_OF = "SELECT CAST(count(*) AS BIGINT) FROM events WHERE task_id = $1";
+    HAND_OFFS = "SELECT tasks.id AS task_id, tasks.status, tasks.completed_at, tasks.result, runs.ended_at, runs.profile, runs.summary, runs.metadata \
+        FROM links JOIN tasks ON tasks.id = links.parent_id LEFT JOIN runs ON runs.id = ( \
+            SELECT max(done.id) FROM runs done WHERE done.task_id = tasks.id AND done.outcome = 'completed') \
+        WHERE links.child_id = $1 AND tasks.status IN ('done', 'archived') ORDER BY tasks.id";
+    WATCHES_OF_TASK = watch!(), "WHERE watches.task_id = $1 OR (watches.task_id IS NULL AND (assignee IS NULL OR assignee = $2) \
+        AND (tenant IS NULL OR tenant = $3)) ORDER BY watches.id";
+    WATCHES_OF_THREAD = watch!(), "WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 ORDER BY watches.id";
+    FAILING = symptom!("count(*)", "min(runs.ended_at)", "max(runs.ended_at)", "max(runs.id)"), "JOIN runs ON runs.task_id = tasks.id \
+        WHERE ", live!(), " AND tasks.last_error IS NOT NULL \
+        AND runs.outcome IN ('crashed', 'lost', 'timed_out', 'spawn_failed', 'protocol_violation', 'gave_up') GROUP BY tasks.id";
+    CRASHING = symptom!("count(*)", "min(runs.ended_at)", "max(runs.ended_at)", "max(runs.id)"), "JOIN runs ON runs.task_id = tasks.id \
+        WHERE ", live!(), " AND tasks.failures >= $1 AND runs.outcome IN ('crashed', 'lost') AND NOT EXISTS ( \
+            SELECT 1 FROM runs later WHERE later.task_id = tasks.id AND later.id > runs.id AND later.outcome NOT IN ('crashed', 'lost')) \
+        GROUP BY tasks.id HAVING count(*) >= $1";
+    BLOCKED_FOR_LONG = symptom!("1", "max(events.created_at)", "max(events.created_at)", "max(events.run_id)"), "JOIN events ON events.task_id = tasks.id \
+        WHERE tasks.status = 'blocked' AND events.kind IN ('created', 'blocked', 'gave_up') GROUP BY tasks.id HAVING max(events.created_at) <= $1";
+    BLOCKED_OFTEN = symptom!("count(*)", "min(events.created_at)", "max(events.created_at)", "max(events.run_id)"), "JOIN events ON events.task_id = tasks.id \
+        WHERE ", live!(), " AND tasks.block_recurrences > 0 AND events.kind IN ('blocked', 'block_loop_detected') AND events.created_at >= $1 \
+        GROUP BY tasks.id HAVING count(*) >= $2";
+    READY_FOR_LONG = symptom!("1", "max(events.created_at)", "max(events.created_at)", "NULL"), "JOIN events ON events.task_id = tasks.id \
+        WHERE tasks.status = 'ready' AND (tasks.not_before IS NULL OR tasks.not_before <= $1) \
+        AND events.kind NOT IN ('commented', 'attached', 'attachment_removed', 'linked', 'unlinked', 'heartbeat', 'claim_rejected') \
+        GROUP BY tasks.id HAVING max(events.created_at) <= $1";
+    UNASSIGNED_READY = symptom!("1", "tasks.created_at", "tasks.created_at", "NULL"), "WHERE tasks.status = 'ready' AND tasks.assignee IS NULL";
+    LIVE_OF_ASSIGNEE = symptom!("1", "tasks.created_at", "tasks.created_at", "NULL"), "WHERE tasks.assignee = $1 AND ", live!();
+    HELD_UP = "SELECT deliveries.task_id, platform, space, channel, thread, CAST(count(*) AS BIGINT) AS posts, \
+        CAST(min(deliveries.created_at) AS BIGINT) AS oldest, parked_at, parked_reason, min(tasks.title) AS title, \
+        min(tasks.status) AS status, min(tasks.assignee) AS assignee \
+        FROM threads JOIN deliveries ON deliveries.thread_id = threads.id AND deliveries.state = 'queued' \
+        LEFT JOIN tasks ON tasks.id = deliveries.task_id WHERE parked_at IS NOT NULL GROUP BY threads.id, deliveries.task_id ORDER BY threads.id";
 
     // The board itself
     META = "SELECT key, value FROM meta";

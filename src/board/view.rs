@@ -6,10 +6,12 @@ use crate::{
         error::{Error, refuse},
         id::{ProfileName, TaskId},
         statements::*,
-        task::{Status, Task},
+        task::{Status, Task, WorkspaceKind},
+        thread::Watch,
     },
     clock::Millis,
 };
+use kanban_platform::Thread;
 
 /// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub enum Order {
 pub struct Filter {
     pub status: Option<Status>,
     pub assignee: Option<ProfileName>,
+    /// Only tasks of nobody; overrides `assignee`.
+    pub unassigned: bool,
     pub tenant: Option<String>,
     pub session: Option<String>,
     pub workflow_template: Option<String>,
@@ -47,6 +51,7 @@ pub struct Filter {
 impl Filter {
     fn is_plain(&self) -> bool {
         self.assignee.is_none()
+            && !self.unassigned
             && self.tenant.is_none()
             && self.session.is_none()
             && self.workflow_template.is_none()
@@ -62,6 +67,78 @@ pub struct Count {
     pub status: Status,
     pub assignee: Option<ProfileName>,
     pub tasks: i64,
+}
+
+/// A task that is being worked on.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Running {
+    pub task_id: TaskId,
+    pub profile: Option<ProfileName>,
+    /// When a claim by hand ends; none for a worker.
+    pub claim_expires: Option<Millis>,
+    pub workspace_kind: WorkspaceKind,
+    pub workspace_path: Option<String>,
+}
+
+/// What an ended parent hands on to its children.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct HandedOn {
+    pub task_id: TaskId,
+    pub status: Status,
+    pub completed_at: Option<Millis>,
+    pub result: Option<String>,
+    /// Of its latest completed run, where there is one.
+    pub ended_at: Option<Millis>,
+    pub profile: Option<ProfileName>,
+    pub summary: Option<String>,
+    pub metadata: Option<String>,
+}
+
+/// A task that something may be wrong with, and when the signs of it were seen.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Symptom {
+    pub task_id: TaskId,
+    pub title: String,
+    pub status: Status,
+    pub assignee: Option<ProfileName>,
+    pub failures: i64,
+    pub last_error: Option<String>,
+    pub block_reason: Option<String>,
+    pub not_before: Option<Millis>,
+    pub workspace_kind: WorkspaceKind,
+    pub workspace_path: Option<String>,
+    pub times: i64,
+    pub first_at: Millis,
+    pub last_at: Millis,
+    pub run_id: Option<i64>,
+}
+
+/// Posts that wait for a thread which cannot be written to.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct HeldUp {
+    pub task_id: Option<TaskId>,
+    platform: String,
+    space: String,
+    channel: String,
+    thread: String,
+    pub posts: i64,
+    pub oldest: Millis,
+    pub parked_at: Millis,
+    pub parked_reason: Option<String>,
+    pub title: Option<String>,
+    pub status: Option<Status>,
+    pub assignee: Option<ProfileName>,
+}
+
+impl HeldUp {
+    pub fn thread(&self) -> Thread {
+        Thread {
+            platform: self.platform.clone(),
+            space: self.space.clone(),
+            channel: self.channel.clone(),
+            thread: Some(self.thread.clone()).filter(|thread| !thread.is_empty()),
+        }
+    }
 }
 
 impl Tx {
@@ -95,8 +172,9 @@ impl Tx {
             Order::Title => LIST_BY_TITLE,
             Order::Updated => LIST_BY_UPDATED,
         };
+        let assignee = if filter.unassigned { Some("") } else { filter.assignee.as_ref().map(ProfileName::as_str) };
         let archived = i64::from(filter.archived || filter.status == Some(Status::Archived));
-        Ok(sql!(self, statement, filter.status, archived, filter.assignee.as_ref(), filter.tenant.as_ref(),
+        Ok(sql!(self, statement, filter.status, archived, assignee, filter.tenant.as_ref(),
             filter.session.as_ref(), filter.workflow_template.as_ref(), filter.step_key.as_ref(), filter.after.as_ref(), limit; fetch_all))
     }
 
@@ -137,6 +215,69 @@ impl Tx {
     pub async fn tenants(&mut self) -> Result<Vec<String>, Error> {
         let rows: Vec<(String,)> = sql!(self, TENANTS; fetch_all);
         Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
+
+    /// What is being worked on, longest first.
+    pub async fn running(&mut self) -> Result<Vec<Running>, Error> {
+        Ok(sql!(self, RUNNING; fetch_all))
+    }
+
+    pub async fn count_events_of(&mut self, task: &TaskId) -> Result<i64, Error> {
+        let (count,): (i64,) = sql!(self, COUNT_EVENTS_OF, task; fetch_one);
+        Ok(count)
+    }
+
+    /// What the ended parents of a task hand on to it.
+    pub async fn hand_offs(&mut self, task: &TaskId) -> Result<Vec<HandedOn>, Error> {
+        Ok(sql!(self, HAND_OFFS, task; fetch_all))
+    }
+
+    /// The watches through which threads hear of a task, those of the whole board among them.
+    pub async fn watches_of_task(&mut self, task: &Task) -> Result<Vec<Watch>, Error> {
+        Ok(sql!(self, WATCHES_OF_TASK, &task.id, task.assignee.as_ref(), task.tenant.as_ref(); fetch_all))
+    }
+
+    pub async fn watches_of_thread(&mut self, thread: &Thread) -> Result<Vec<Watch>, Error> {
+        Ok(sql!(self, WATCHES_OF_THREAD, &thread.platform, &thread.space, &thread.channel,
+            thread.thread.as_deref().unwrap_or(""); fetch_all))
+    }
+
+    /// Live tasks with failed runs that nothing has made good since.
+    pub async fn failing(&mut self) -> Result<Vec<Symptom>, Error> {
+        Ok(sql!(self, FAILING; fetch_all))
+    }
+
+    /// Live tasks whose latest runs crashed, so many in a row or more.
+    pub async fn crashing(&mut self, at_least: i64) -> Result<Vec<Symptom>, Error> {
+        Ok(sql!(self, CRASHING, at_least; fetch_all))
+    }
+
+    /// Tasks that have been blocked since a time or longer.
+    pub async fn blocked_for_long(&mut self, since: Millis) -> Result<Vec<Symptom>, Error> {
+        Ok(sql!(self, BLOCKED_FOR_LONG, since; fetch_all))
+    }
+
+    /// Live tasks that were blocked so many times or more since a time.
+    pub async fn blocked_often(&mut self, since: Millis, at_least: i64) -> Result<Vec<Symptom>, Error> {
+        Ok(sql!(self, BLOCKED_OFTEN, since, at_least; fetch_all))
+    }
+
+    /// Tasks that have been ready to start since a time or longer.
+    pub async fn ready_for_long(&mut self, since: Millis) -> Result<Vec<Symptom>, Error> {
+        Ok(sql!(self, READY_FOR_LONG, since; fetch_all))
+    }
+
+    pub async fn unassigned_ready(&mut self) -> Result<Vec<Symptom>, Error> {
+        Ok(sql!(self, UNASSIGNED_READY; fetch_all))
+    }
+
+    pub async fn live_of_assignee(&mut self, assignee: &ProfileName) -> Result<Vec<Symptom>, Error> {
+        Ok(sql!(self, LIVE_OF_ASSIGNEE, assignee; fetch_all))
+    }
+
+    /// Posts that wait for parked threads, by thread and task.
+    pub async fn held_up(&mut self) -> Result<Vec<HeldUp>, Error> {
+        Ok(sql!(self, HELD_UP; fetch_all))
     }
 
     /// A setting of the board itself.

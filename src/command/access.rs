@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    board::{Actor, Error, ProfileName, Reason, Task},
+    board::{Actor, Error, ProfileName, Reason, task::Task},
     command::{
         caller::{Caller, Place},
         verbs::{BoardsVerb, Operate, Own, Read, Shell, Verb, Write},
@@ -19,7 +19,9 @@ pub fn check(caller: &Caller, verb: &Verb) -> Result<(), Error> {
             if !is_for_workers(verb) {
                 return Err(Error::refused(
                     Reason::Forbidden,
-                    format!("a worker may not run this; it may look at the board, and change its own task {task} and the tasks that it created"),
+                    format!(
+                        "a worker may not run this; it may look at the board, and change its own task {task} and the tasks that it created"
+                    ),
                 ));
             }
         }
@@ -27,7 +29,10 @@ pub fn check(caller: &Caller, verb: &Verb) -> Result<(), Error> {
             if !caller.role.may(verb.capability()) {
                 return Err(Error::refused(
                     Reason::Forbidden,
-                    format!("your role is {}, and this needs another; ask an owner of this gateway", caller.role.name()),
+                    format!(
+                        "your role is {}, and this needs another; ask an owner of this gateway",
+                        caller.role.name()
+                    ),
                 ));
             }
         }
@@ -67,11 +72,17 @@ fn is_for_workers(verb: &Verb) -> bool {
             | Write::AttachRm(_)
             | Write::Heartbeat(_) => true,
             Write::Archive(archive) => archive.rm.is_empty(),
-            Write::Watch(_) | Write::Unwatch(_) | Write::NotifySubscribe(_) | Write::NotifyUnsubscribe(_) | Write::Claim(_) => false,
+            Write::Watch(_)
+            | Write::Unwatch(_)
+            | Write::NotifySubscribe(_)
+            | Write::NotifyUnsubscribe(_)
+            | Write::Claim(_) => false,
         },
         Verb::Operate(operate) => match operate {
             Operate::Assign(_) | Operate::Cancel(_) => true,
-            Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Dispatch(_) | Operate::Gc(_) => false,
+            Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Dispatch(_) | Operate::Gc(_) => {
+                false
+            }
         },
         Verb::Own(own) => match own {
             Own::Settings(_) => false,
@@ -86,16 +97,17 @@ fn is_for_workers(verb: &Verb) -> bool {
 
 /// The profile of this name, if the caller may give it tasks.
 pub fn profile<'s>(caller: &Caller, settings: &'s Settings, name: &ProfileName) -> Result<&'s Profile, Error> {
-    let profile = settings
-        .profiles
-        .find(name)
-        .map_err(|refusal| Error::refused(Reason::UnknownProfile, refusal.to_string()))?;
+    let profile =
+        settings.profiles.find(name).map_err(|refusal| Error::refused(Reason::UnknownProfile, refusal.to_string()))?;
     if profile.allows(caller.role) {
         return Ok(profile);
     }
     Err(Error::refused(
         Reason::Forbidden,
-        format!("your role is {}, and that is not enough to give `{name}` a task or to let it go on with one", caller.role.name()),
+        format!(
+            "your role is {}, and that is not enough to give `{name}` a task or to let it go on with one",
+            caller.role.name()
+        ),
     ))
 }
 
@@ -110,7 +122,7 @@ pub fn release(caller: &Caller, settings: &Settings, task: &Task) -> Result<(), 
 
 /// The true path of a directory that the caller's tasks may work in.
 pub fn directory(caller: &Caller, settings: &Settings, home: &Path, path: &Path) -> Result<PathBuf, Error> {
-    let roots: Vec<PathBuf> = settings.roots_of(caller.role).iter().map(|root| root.as_path().to_owned()).collect();
+    let roots: Vec<PathBuf> = settings.roots_of(caller.role).iter().map(|root| root.as_ref().to_owned()).collect();
     let at_this_machine = match &caller.place {
         Place::Terminal { .. } => true,
         Place::Thread(thread) => thread.platform == kanban_console::PLATFORM,
@@ -124,7 +136,11 @@ pub fn directory(caller: &Caller, settings: &Settings, home: &Path, path: &Path)
             own.push(workspace.clone());
             Reach::Below(&own)
         }
-        Place::Terminal { .. } | Place::Thread(_) if roots.is_empty() && at_this_machine && caller.role == Role::Owner => Reach::Anywhere,
+        Place::Terminal { .. } | Place::Thread(_)
+            if roots.is_empty() && at_this_machine && caller.role == Role::Owner =>
+        {
+            Reach::Anywhere
+        }
         Place::Terminal { .. } | Place::Thread(_) => Reach::Below(&roots),
     };
     allowed(path, reach, &[home.to_owned()]).map_err(|refusal| Error::refused(Reason::Forbidden, refusal.to_string()))

@@ -164,7 +164,13 @@ impl Desk {
         self.boards.get(&slug).await
     }
 
-    async fn work(&self, caller: &Caller, board: Option<&BoardSlug>, verb: &Verb, update: Option<&Update>) -> Result<Outcome, Error> {
+    async fn work(
+        &self,
+        caller: &Caller,
+        board: Option<&BoardSlug>,
+        verb: &Verb,
+        update: Option<&Update>,
+    ) -> Result<Outcome, Error> {
         match verb {
             Verb::Write(write) => {
                 let board = self.board_of(caller, board).await?;
@@ -210,7 +216,12 @@ impl Desk {
                 let delivery = tx.owe_reply(thread, &update.id, reply.clone().into_answer(), now).await?;
                 Receipt { exit: reply.exit, deliveries: vec![delivery], ..Receipt::default() }
             }
-            None => Receipt { exit: reply.exit, stdout: reply.text.clone(), stderr: reply.notes.clone(), ..Receipt::default() },
+            None => Receipt {
+                exit: reply.exit,
+                stdout: reply.text.clone(),
+                stderr: reply.notes.clone(),
+                ..Receipt::default()
+            },
         };
         if tx.acknowledge(&update.platform, &update.id, &serde_json::to_string(&receipt)?, now).await? {
             Ok(receipt.deliveries)

@@ -8,8 +8,12 @@ mod gc;
 mod settings;
 mod tasks;
 
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
 use crate::{
-    board::{Board, Error, Reason, Tx},
+    board::{Board, BoardSlug, Error, ProfileName, Reason, Tx, run::Run, task::Task},
     command::{
         caller::{Caller, Place},
         desk::{Desk, Done},
@@ -19,9 +23,8 @@ use crate::{
     },
 };
 
-use std::path::PathBuf;
-
 use self::attach::Stored;
+pub(crate) use self::dispatch::{is_paused, paused_profiles};
 
 /// What a verb needs from the file system, made ready before its transaction begins.
 pub(super) enum Prepared {
@@ -48,7 +51,13 @@ pub(super) async fn prepare(desk: &Desk, caller: &Caller, board: &Board, verb: &
 }
 
 /// Verbs that create and change tasks, in one transaction.
-pub(super) async fn write(desk: &Desk, caller: &Caller, verb: &Write, prepared: &Prepared, tx: &mut Tx) -> Result<Done, Error> {
+pub(super) async fn write(
+    desk: &Desk,
+    caller: &Caller,
+    verb: &Write,
+    prepared: &Prepared,
+    tx: &mut Tx,
+) -> Result<Done, Error> {
     match verb {
         Write::Create(args) => create::create(desk, caller, args, tx).await,
         Write::Link(args) => tasks::link(desk, caller, args, tx).await,
@@ -75,7 +84,9 @@ pub(super) async fn write(desk: &Desk, caller: &Caller, verb: &Write, prepared: 
 /// Whether an operator's verb is one transaction on one board.
 pub(super) fn changes_tasks(verb: &Operate) -> bool {
     match verb {
-        Operate::Assign(_) | Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Cancel(_) => true,
+        Operate::Assign(_) | Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Cancel(_) => {
+            true
+        }
         Operate::Dispatch(_) | Operate::Gc(_) => false,
     }
 }
@@ -93,7 +104,12 @@ pub(super) async fn operate(desk: &Desk, caller: &Caller, verb: &Operate, tx: &m
 }
 
 /// Verbs that look, and verbs that reach beyond one board.
-pub(super) async fn outside(desk: &Desk, caller: &Caller, named: Option<&crate::board::BoardSlug>, verb: &Verb) -> Result<Reply, Error> {
+pub(super) async fn outside(
+    desk: &Desk,
+    caller: &Caller,
+    named: Option<&BoardSlug>,
+    verb: &Verb,
+) -> Result<Reply, Error> {
     match verb {
         Verb::Read(Read::Boards(args)) => boards::run(desk, caller, args).await,
         Verb::Read(read) => look(desk, caller, &desk.board_of(caller, named).await?, read).await,
@@ -109,19 +125,24 @@ pub(super) async fn outside(desk: &Desk, caller: &Caller, named: Option<&crate::
 
 async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Result<Reply, Error> {
     let settings = desk.settings.get();
-    let paused = dispatch::is_paused(desk).await?;
+    let zone = TimeZone::system();
+    let paused_profiles = paused_profiles(desk).await?;
+    // `--mine` means the profile that bears the asker's name: a worker's own.
+    let asker: Option<ProfileName> = caller.actor.name().parse().ok();
     let view = View {
         now: desk.now(),
+        zone: &zone,
         board,
         boards: &desk.boards,
         settings: &settings,
         thread: caller.thread(),
+        asker: asker.as_ref(),
         home: desk.home(),
         in_chat: matches!(caller.place, Place::Thread(_)),
         gateway_runs: desk.gateway.is_some(),
-        paused,
+        paused: is_paused(desk).await?,
+        paused_profiles: &paused_profiles,
         prefix: caller.prefix(),
-        asker: caller.actor.name(),
     };
     let mut tx = board.read().await?;
     match verb {
@@ -140,4 +161,27 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         Read::NotifyList(args) => view::notify_list(&mut tx, args, &view).await,
         Read::Boards(args) => boards::run(desk, caller, args).await,
     }
+}
+
+/// What the worker of a run is told.
+pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run) -> Result<String, Error> {
+    let settings = desk.settings.get();
+    let zone = TimeZone::system();
+    let view = View {
+        now: desk.now(),
+        zone: &zone,
+        board,
+        boards: &desk.boards,
+        settings: &settings,
+        thread: None,
+        asker: None,
+        home: desk.home(),
+        in_chat: false,
+        gateway_runs: true,
+        paused: false,
+        paused_profiles: &[],
+        prefix: "kanban",
+    };
+    let mut tx = board.read().await?;
+    view::prompt(&mut tx, task, Some(run), &view).await
 }

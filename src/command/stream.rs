@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::tz::TimeZone;
+
 use crate::{
     board::{
         BoardSlug, Error, Reason,
@@ -26,11 +28,12 @@ pub async fn tail(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args:
         let interval = args.interval.unwrap_or(TAIL_INTERVAL).max(LEAST_INTERVAL);
         say(&format!("Tailing events for {}. Ctrl-C to stop.", args.task))?;
         let mut seen = 0;
+        let zone = TimeZone::system();
         loop {
             let events = board.read().await?.events_of_since(&args.task, seen).await?;
             for event in &events {
                 seen = event.id;
-                say(&view::event_line(event))?;
+                say(&view::event_line(event, &zone))?;
             }
             if events.is_empty() {
                 tokio::time::sleep(interval).await;
@@ -57,6 +60,7 @@ pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args
         }
         let interval = args.interval.unwrap_or(WATCH_INTERVAL).max(LEAST_INTERVAL);
         say("Watching kanban events. Ctrl-C to stop.")?;
+        let zone = TimeZone::system();
         let mut seen = board.read().await?.last_event().await?;
         loop {
             let mut tx = board.read().await?;
@@ -64,7 +68,7 @@ pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args
             for event in &events {
                 seen = event.id;
                 if (kinds.is_empty() || kinds.contains(&event.kind)) && fits(&mut tx, args, event).await? {
-                    say(&format!("{}  {}", event.task_id, view::event_line(event)))?;
+                    say(&format!("{}  {}", event.task_id, view::event_line(event, &zone)))?;
                 }
             }
             drop(tx);

@@ -33,13 +33,14 @@ pub use self::{
     attachments::attachments,
     context::{LIMIT as CONTEXT_LIMIT, context, prompt},
     diagnostics::diagnostics,
+    document::task as document,
     list::list,
     log::log,
     notify_list::notify_list,
     runs::runs,
     show::show,
     stats::stats,
-    tail::{line, tail},
+    tail::{line as event_line, tail},
     watches::watches,
     why::{Answer, Cap, Reason, reason, why},
 };
@@ -72,10 +73,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// A point in time as people here write it: `2026-11-22 14:37`.
     pub fn moment(&self, at: Millis) -> String {
-        match Timestamp::from_millisecond(at) {
-            Ok(instant) => instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
-            Err(_) => format!("@{at}"),
-        }
+        moment(at, self.zone)
     }
 
     /// A value as the asker has to type it.
@@ -88,6 +86,14 @@ impl View<'_> {
         } else {
             format!("'{}'", text.replace('\'', "'\\''"))
         }
+    }
+}
+
+/// A point in time as people in a zone write it.
+fn moment(at: Millis, zone: &TimeZone) -> String {
+    match Timestamp::from_millisecond(at) {
+        Ok(instant) => instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => format!("@{at}"),
     }
 }
 

@@ -277,7 +277,7 @@ impl Attempt {
     }
 
     /// Waits for the news of a run and records them, to its end.
-    async fn follow(&self, board: &Board, run: i64, rundir: &Path, socket: &Path, token: &Token) {
+    pub(super) async fn follow(&self, board: &Board, run: i64, rundir: &Path, socket: &Path, token: &Token) {
         let mut watch = loop {
             match client::watch(rundir, socket, token).await {
                 Ok(watch) => break watch,

@@ -22,7 +22,8 @@ impl GatewayLock {
     /// Refuses when another process has it, and also when nobody can tell: then nothing must be dispatched.
     pub fn take(home: &Path) -> Result<Self, Error> {
         let path = home.join("gateway.lock");
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -30,7 +31,10 @@ impl GatewayLock {
                 let holder = if holder.trim().is_empty() { String::new() } else { format!(" (pid {})", holder.trim()) };
                 return Err(Error::refused(
                     Reason::Busy,
-                    format!("a gateway runs on `{}` already{holder}; talk to it with `kanban dispatch status`, or choose another home with `--home`", home.display()),
+                    format!(
+                        "a gateway runs on `{}` already{holder}; talk to it with `kanban dispatch status`, or choose another home with `--home`",
+                        home.display()
+                    ),
                 ));
             }
             Err(TryLockError::Error(error)) => return Err(error.into()),

@@ -19,9 +19,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Gateway, lock::GatewayLock};
 use crate::{
-    board::{Boards, BoardSlug, Error, Fault, Reason},
+    board::{BoardSlug, Boards, Error, Fault, Reason},
     clock::Clock,
-    command::{Desk, GatewayFacts, SharedSettings, paused_profiles, is_paused},
+    command::{Desk, GatewayFacts, SharedSettings, is_paused, paused_profiles},
     control::Control,
     dispatcher::{Dispatcher, Handle},
     notifier::{Notifier, Platforms},
@@ -67,7 +67,8 @@ pub async fn up(up: Up) -> Result<(), Error> {
         gateway: Some(GatewayFacts { pid: std::process::id(), since: clock.now(), dispatcher: handle }),
     };
     let gateway = Arc::new(Gateway::new(desk.clone()));
-    let mut signals = Signals::listen()?;
+    let mut stop = Stop::listen()?;
+    let mut hangup = signal(SignalKind::hangup())?;
 
     let console = console.map(|mode| open_console(&home, mode, &clock)).transpose()?;
     let mut platforms = Platforms::new();
@@ -80,9 +81,11 @@ pub async fn up(up: Up) -> Result<(), Error> {
     let delivery = CancellationToken::new();
     let notifier = Arc::new(Notifier::new(boards.clone(), platforms, clock));
     let notifying = tokio::spawn(Arc::clone(&notifier).run(delivery.clone(), drain));
-    let dispatcher = Dispatcher::new(desk.clone(), std::env::current_exe()?, TaskTracker::new());
+    let program = std::env::current_exe()?;
+    let dispatcher = Dispatcher::new(desk.clone(), program.clone(), TaskTracker::new());
     let dispatching = tokio::spawn(dispatcher.run(asks, work.clone()));
-    let control = Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone() });
+    let control =
+        Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone(), program });
     let controlling = tokio::spawn(control.serve(listener, work.clone()));
     tell(console.as_ref(), &banner);
     let mut chatting = console.map(|console| {
@@ -94,8 +97,8 @@ pub async fn up(up: Up) -> Result<(), Error> {
     let mut idle: Option<JoinHandle<()>> = None;
     loop {
         tokio::select! {
-            () = signals.stop() => break,
-            () = signals.reload() => reload(&desk, &home),
+            () = stop.asked() => break,
+            _ = hangup.recv() => reload(&desk, &home),
             ended = ended(&mut chatting) => {
                 chatting = None;
                 if let Err(error) = ended {
@@ -110,7 +113,7 @@ pub async fn up(up: Up) -> Result<(), Error> {
     }
     tracing::info!("stopping; workers go on");
     tokio::spawn(async move {
-        signals.stop().await;
+        stop.asked().await;
         // The second signal means now. Whatever was answered is durable, and the rest is taken up at the next start.
         std::process::exit(130);
     });
@@ -264,30 +267,21 @@ async fn is_idle(desk: &Desk, notifier: &Notifier) -> Result<bool, Error> {
     Ok(!notifier.owes().await?)
 }
 
-/// The signals that a gateway heeds.
-struct Signals {
+/// The signals that end a gateway.
+struct Stop {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
 }
 
-impl Signals {
+impl Stop {
     fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn stop(&mut self) {
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-
-    async fn reload(&mut self) {
-        self.hangup.recv().await;
     }
 }

@@ -26,7 +26,10 @@ impl Environment {
 
     /// The directory for sockets that do not fit below the home.
     pub fn runtime_dir(&self) -> PathBuf {
-        ["XDG_RUNTIME_DIR", "TMPDIR"].iter().find_map(|name| self.get(name)).map_or_else(|| "/tmp".into(), PathBuf::from)
+        ["XDG_RUNTIME_DIR", "TMPDIR"]
+            .iter()
+            .find_map(|name| self.get(name))
+            .map_or_else(|| "/tmp".into(), PathBuf::from)
     }
 
     /// The name of the user whose process this is, as far as it says.

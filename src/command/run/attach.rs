@@ -49,7 +49,11 @@ impl Drop for Stored {
 pub(super) fn store(caller: &Caller, board: &Board, args: &Attach) -> Result<Stored, Error> {
     let source = readable(caller, &args.path)?;
     let shown = args.path.display();
-    let mut file = match OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(&source) {
+    let mut file = match OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&source)
+    {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => refuse!(Unknown, "no such file: {shown}"),
         Err(error) => refuse!(Invalid, "`{shown}` cannot be read: {error}"),
@@ -65,12 +69,19 @@ pub(super) fn store(caller: &Caller, board: &Board, args: &Attach) -> Result<Sto
     let folder = board.folder().join("attachments").join(args.task.as_str());
     fs::create_dir_all(&folder)?;
     let (mut copy, path) = create_beside(&folder, &name)?;
-    let stored = Stored { path, name, size: io::copy(&mut (&mut file).take(ATTACHMENT_LIMIT), &mut copy)?, kept: false };
+    let stored =
+        Stored { path, name, size: io::copy(&mut (&mut file).take(ATTACHMENT_LIMIT), &mut copy)?, kept: false };
     copy.sync_all()?;
     Ok(stored)
 }
 
-pub(super) async fn attach(desk: &Desk, caller: &Caller, args: &Attach, prepared: &Prepared, tx: &mut Tx) -> Result<Done, Error> {
+pub(super) async fn attach(
+    desk: &Desk,
+    caller: &Caller,
+    args: &Attach,
+    prepared: &Prepared,
+    tx: &mut Tx,
+) -> Result<Done, Error> {
     let Prepared::File(file) = prepared else { refuse!(Invalid, "no such file: {}", args.path.display()) };
     if args.author.is_some() && !matches!(caller.place, Place::Terminal { .. }) {
         refuse!(Forbidden, "`--author` works on the command line alone; here the file is signed with who sent it");
@@ -84,7 +95,10 @@ pub(super) async fn attach(desk: &Desk, caller: &Caller, args: &Attach, prepared
         uploaded_by: args.author.as_deref().unwrap_or(caller.actor.name()),
     };
     let attachment = tx.attach(&caller.actor, &args.task, new, desk.now()).await?;
-    let text = format!("Attached {} to {} (attachment {}, {} bytes)", attachment.filename, args.task, attachment.id, attachment.size);
+    let text = format!(
+        "Attached {} to {} (attachment {}, {} bytes)",
+        attachment.filename, args.task, attachment.id, attachment.size
+    );
     Ok(Reply::text(text).about(&args.task).into())
 }
 
@@ -97,7 +111,10 @@ pub(super) async fn remove(desk: &Desk, caller: &Caller, args: &AttachRm, tx: &m
 /// Whose files may be read: an owner's own at this machine, a worker's in its workspace, and nobody's from a chat.
 fn readable(caller: &Caller, path: &Path) -> Result<PathBuf, Error> {
     match &caller.place {
-        Place::Thread(_) => refuse!(Forbidden, "files of this machine cannot be attached from a chat; run `kanban attach` on the machine"),
+        Place::Thread(_) => refuse!(
+            Forbidden,
+            "files of this machine cannot be attached from a chat; run `kanban attach` on the machine"
+        ),
         Place::Terminal { folder } => Ok(folder.join(path)),
         Place::Worker { workspace, .. } => {
             let Ok(path) = fs::canonicalize(workspace.join(path)) else {

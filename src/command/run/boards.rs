@@ -52,7 +52,11 @@ pub(super) async fn run(desk: &Desk, caller: &Caller, args: &Boards) -> Result<R
         }
         Some(BoardsVerb::Own(BoardsOwn::Switch(args))) => {
             if caller.thread().is_some() {
-                refuse!(Invalid, "a switch would move every thread's commands; name the board instead, as in `/kanban list --board {}`", args.slug);
+                refuse!(
+                    Invalid,
+                    "a switch would move every thread's commands; name the board instead, as in `/kanban list --board {}`",
+                    args.slug
+                );
             }
             desk.boards.get(&args.slug).await?;
             desk.boards.set_current(&args.slug)?;
@@ -105,14 +109,23 @@ async fn show(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error> 
     if !row.description.is_empty() {
         text.push_str(&format!("  Description:  {}\n", row.description));
     }
-    text.push_str(&format!("  DB path:      {}\n  Tasks:        {} total ({})", row.db_path, row.total, row.counts_text()));
+    text.push_str(&format!(
+        "  DB path:      {}\n  Tasks:        {} total ({})",
+        row.db_path,
+        row.total,
+        row.counts_text()
+    ));
     Ok(Reply::text(text))
 }
 
 async fn create(desk: &Desk, caller: &Caller, args: &BoardsCreate) -> Result<Reply, Error> {
     let workdir = args.default_workdir.as_deref().map(|path| absolute(caller, path)).transpose()?;
     if args.switch && caller.thread().is_some() {
-        refuse!(Invalid, "`--switch` works on the command line alone; in chat name the board, as in `/kanban list --board {}`", args.slug);
+        refuse!(
+            Invalid,
+            "`--switch` works on the command line alone; in chat name the board, as in `/kanban list --board {}`",
+            args.slug
+        );
     }
     let (board, is_new) = desk.boards.create(&args.slug, desk.now()).await?;
     let mut tx = board.write().await?;
@@ -138,7 +151,10 @@ async fn create(desk: &Desk, caller: &Caller, args: &BoardsCreate) -> Result<Rep
     } else {
         format!("  Use `{} --board {}` for it.", caller.prefix(), args.slug)
     };
-    Ok(Reply::text(format!("Board '{}' {verb}.\n  Display name: {}\n  DB path:      {}\n{hint}", args.slug, row.name, row.db_path)))
+    Ok(Reply::text(format!(
+        "Board '{}' {verb}.\n  Display name: {}\n  DB path:      {}\n{hint}",
+        args.slug, row.name, row.db_path
+    )))
 }
 
 /// What `boards list` says of a board.

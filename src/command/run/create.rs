@@ -48,7 +48,10 @@ pub(super) async fn create(desk: &Desk, caller: &Caller, args: &Create, tx: &mut
         (None, _) => caller.actor.name().to_owned(),
         (Some(name), Place::Terminal { .. }) => name.clone(),
         (Some(_), Place::Thread(_) | Place::Worker { .. }) => {
-            refuse!(Forbidden, "`--created-by` works on the command line alone; here the task is signed with who sent it")
+            refuse!(
+                Forbidden,
+                "`--created-by` works on the command line alone; here the task is signed with who sent it"
+            )
         }
     };
     let new = NewTask {
@@ -81,12 +84,14 @@ pub(super) async fn create(desk: &Desk, caller: &Caller, args: &Create, tx: &mut
     let assignee = task.assignee.as_ref().map_or("-".to_owned(), ToString::to_string);
     let (id, status) = (&task.id, task.status);
     let mut reply = match (args.json, &caller.place) {
-        (true, _) => Reply::json(&view::task_json(&task)),
+        (true, _) => Reply::json(&view::document(&task)),
         (false, Place::Thread(_)) => {
             let verb = if created.existed { "Exists already:" } else { "Created" };
             Reply::text(format!("{verb} {id} \"{}\" ({status}, assignee={assignee})", task.title))
         }
-        (false, Place::Terminal { .. } | Place::Worker { .. }) => Reply::text(format!("Created {id}  ({status}, assignee={assignee})")),
+        (false, Place::Terminal { .. } | Place::Worker { .. }) => {
+            Reply::text(format!("Created {id}  ({status}, assignee={assignee})"))
+        }
     };
     if !created.existed {
         reply.event = Some("created");
@@ -115,7 +120,9 @@ fn default_place(profile: &Profile) -> Option<(WorkspaceKind, Option<PathBuf>)> 
     match &profile.workspace {
         WorkspaceDefault::Scratch => None,
         WorkspaceDefault::Dir(path) => Some((WorkspaceKind::Dir, Some(path.as_ref().to_owned()))),
-        WorkspaceDefault::Worktree(path) => Some((WorkspaceKind::Worktree, path.as_ref().map(|path| path.as_ref().to_owned()))),
+        WorkspaceDefault::Worktree(path) => {
+            Some((WorkspaceKind::Worktree, path.as_ref().map(|path| path.as_ref().to_owned())))
+        }
     }
 }
 

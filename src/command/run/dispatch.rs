@@ -16,7 +16,12 @@ use crate::{
 /// Under this key the default board keeps that nothing is to be started.
 const PAUSED: &str = "dispatch_paused";
 
-pub(super) async fn run(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args: &Dispatch) -> Result<Reply, Error> {
+pub(super) async fn run(
+    desk: &Desk,
+    caller: &Caller,
+    board: Option<&BoardSlug>,
+    args: &Dispatch,
+) -> Result<Reply, Error> {
     match &args.verb {
         None => now(desk, caller, board, &args.now).await,
         Some(DispatchVerb::Now(args)) => now(desk, caller, board, args).await,
@@ -52,7 +57,8 @@ async fn now(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args: &Dis
     };
     let report = match &desk.gateway {
         Some(gateway) => gateway.dispatcher.look(look).await?,
-        None => dispatcher::look_once(desk, look).await?,
+        // A look applies calls that workers have left, and those are commands again.
+        None => Box::pin(dispatcher::look_once(desk, look)).await?,
     };
     Ok(if args.json { Reply::json(&json_of(&report)) } else { Reply::text(text_of(&report, args.dry_run)) })
 }
@@ -129,7 +135,10 @@ async fn status(desk: &Desk, json: bool) -> Result<Reply, Error> {
         }
         None => "Gateway:  not running; start it with `kanban up`".to_owned(),
     };
-    text.push_str(&format!("\nDispatch: {}", if paused { "paused; `kanban dispatch resume` lets it go on" } else { "on" }));
+    text.push_str(&format!(
+        "\nDispatch: {}",
+        if paused { "paused; `kanban dispatch resume` lets it go on" } else { "on" }
+    ));
     for profile in &paused_profiles {
         text.push_str(&format!("\nPaused:   {profile}; `kanban dispatch resume {profile}` lets it go on"));
     }
@@ -138,7 +147,12 @@ async fn status(desk: &Desk, json: bool) -> Result<Reply, Error> {
     }
     text.push_str(&format!("\nRunning:  {} of {}", running.len(), settings.dispatch.max_running));
     for row in &running {
-        text.push_str(&format!("\n  - {}  {}  run {}", string(&row["task_id"]), string(&row["profile"]), row["run_id"]));
+        text.push_str(&format!(
+            "\n  - {}  {}  run {}",
+            string(&row["task_id"]),
+            string(&row["profile"]),
+            row["run_id"]
+        ));
     }
     for (status, count) in &counts {
         text.push_str(&format!("\n{:<9} {count}", format!("{status}:")));
@@ -151,7 +165,8 @@ fn string(value: &Value) -> &str {
 }
 
 fn json_of(report: &Report) -> Value {
-    let started = |row: &dispatcher::Started| json!({"task_id": row.task, "assignee": row.profile, "workspace": row.workspace});
+    let started =
+        |row: &dispatcher::Started| json!({"task_id": row.task, "assignee": row.profile, "workspace": row.workspace});
     json!({
         "reclaimed": report.reclaimed,
         "crashed": report.crashed,
@@ -193,7 +208,8 @@ fn text_of(report: &Report, dry_run: bool) -> String {
         text.push_str(&format!("\nSkipped (unknown profile): {}", ids(&report.unknown_profile)));
     }
     if !report.profile_full.is_empty() {
-        let rows: Vec<_> = report.profile_full.iter().map(|(task, profile, now)| format!("{task} ({profile} has {now})")).collect();
+        let rows: Vec<_> =
+            report.profile_full.iter().map(|(task, profile, now)| format!("{task} ({profile} has {now})")).collect();
         text.push_str(&format!("\nSkipped (profile full): {}", rows.join(", ")));
     }
     if report.paused {

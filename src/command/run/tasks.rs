@@ -8,15 +8,8 @@ use serde_json::{Value, json};
 use super::create::start_at;
 use crate::{
     board::{
-        Board, Error, Reason, TaskId, Tx,
-        actor::Actor,
-        block::Held,
-        error::refuse,
-        event::Kind,
-        finish::HandOff,
-        moves::Action,
-        task::BlockKind,
-        thread::Following,
+        Board, Error, Reason, TaskId, Tx, actor::Actor, block::Held, error::refuse, event::Kind, finish::HandOff,
+        moves::Action, task::BlockKind, thread::Following,
     },
     command::{
         access,
@@ -56,7 +49,10 @@ pub(super) async fn comment(desk: &Desk, caller: &Caller, args: &verbs::Comment,
 
 pub(super) async fn complete(desk: &Desk, caller: &Caller, args: &verbs::Complete, tx: &mut Tx) -> Result<Done, Error> {
     if args.tasks.len() > 1 && (args.summary.is_some() || args.metadata.is_some()) {
-        refuse!(Invalid, "--summary / --metadata are per-task and can't be used with multiple ids; complete tasks one at a time, or drop the flags for the bulk close");
+        refuse!(
+            Invalid,
+            "--summary / --metadata are per-task and can't be used with multiple ids; complete tasks one at a time, or drop the flags for the bulk close"
+        );
     }
     let hand_off = HandOff {
         result: args.result.as_ref().map(|text| text.as_str().to_owned()),
@@ -148,7 +144,8 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
             "task_id": id, "promoted": promoted.is_ok() && !args.dry_run, "dry_run": args.dry_run,
             "forced": args.force, "reason": reason, "error": promoted.as_ref().err().map(ToString::to_string),
         }));
-        let done = if args.dry_run { format!("Would promote {id} -> ready") } else { format!("Promoted {id} -> ready") };
+        let done =
+            if args.dry_run { format!("Would promote {id} -> ready") } else { format!("Promoted {id} -> ready") };
         each.add(id, promoted.map(|()| done))?;
     }
     if args.json {
@@ -179,7 +176,12 @@ pub(super) async fn archive(desk: &Desk, caller: &Caller, args: &verbs::Archive,
     Ok(Done { leftovers, ..each.done() })
 }
 
-pub(super) async fn heartbeat(desk: &Desk, caller: &Caller, args: &verbs::Heartbeat, tx: &mut Tx) -> Result<Done, Error> {
+pub(super) async fn heartbeat(
+    desk: &Desk,
+    caller: &Caller,
+    args: &verbs::Heartbeat,
+    tx: &mut Tx,
+) -> Result<Done, Error> {
     let now = desk.now();
     let ttl = i64::from(desk.settings.get().dispatch.claim_ttl_seconds.get()) * 1000;
     tx.heartbeat(&caller.actor, &args.task, args.note.as_ref().map(Prose::as_str), now + ttl, now).await?;
@@ -200,12 +202,20 @@ pub(super) async fn workspace(desk: &Desk, caller: &Caller, board: &Board, id: &
         .map_err(|refusal| Error::refused(Reason::Invalid, format!("cannot claim {id}: {refusal}")))
 }
 
-pub(super) async fn claim(desk: &Desk, caller: &Caller, args: &verbs::Claim, prepared: &Prepared, tx: &mut Tx) -> Result<Done, Error> {
-    let Prepared::Workspace(path) = prepared else { refuse!(Invalid, "cannot claim {}: it has no workspace", args.task) };
+pub(super) async fn claim(
+    desk: &Desk,
+    caller: &Caller,
+    args: &verbs::Claim,
+    prepared: &Prepared,
+    tx: &mut Tx,
+) -> Result<Done, Error> {
+    let Prepared::Workspace(path) = prepared else {
+        refuse!(Invalid, "cannot claim {}: it has no workspace", args.task)
+    };
     let now = desk.now();
     let ttl = i64::try_from(args.ttl.as_millis()).unwrap_or(i64::MAX);
     let claim = tx.claim(&args.task, caller.actor.name(), Some(now.saturating_add(ttl)), now).await?;
-    tx.settle_workspace(claim.run.id, &args.task, &path.display().to_string(), None).await?;
+    tx.settle_workspace(claim.run.id, &args.task, &path.display().to_string(), false).await?;
     let reply = if args.json {
         Reply::json(&json!({
             "task_id": args.task, "run_id": claim.run.id, "workspace": path,
@@ -219,7 +229,10 @@ pub(super) async fn claim(desk: &Desk, caller: &Caller, args: &verbs::Claim, pre
 
 pub(super) async fn watch(desk: &Desk, caller: &Caller, args: &verbs::Watch, tx: &mut Tx) -> Result<Done, Error> {
     let Some(thread) = caller.thread() else {
-        refuse!(Invalid, "only a thread can follow a task; on the command line use `kanban notify-subscribe ID --platform P --chat-id C`");
+        refuse!(
+            Invalid,
+            "only a thread can follow a task; on the command line use `kanban notify-subscribe ID --platform P --chat-id C`"
+        );
     };
     let mut kinds = Vec::new();
     for kind in args.kinds.iter().flat_map(|kinds| kinds.split(',')).map(str::trim).filter(|kind| !kind.is_empty()) {
@@ -241,7 +254,10 @@ pub(super) async fn watch(desk: &Desk, caller: &Caller, args: &verbs::Watch, tx:
 
 pub(super) async fn unwatch(caller: &Caller, args: &verbs::Unwatch, tx: &mut Tx) -> Result<Done, Error> {
     let Some(thread) = caller.thread() else {
-        refuse!(Invalid, "only a thread can stop following; on the command line use `kanban notify-unsubscribe ID --platform P --chat-id C`");
+        refuse!(
+            Invalid,
+            "only a thread can stop following; on the command line use `kanban notify-unsubscribe ID --platform P --chat-id C`"
+        );
     };
     let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
     if tx.unwatch(thread, args.task.as_ref()).await? == 0 {
@@ -285,7 +301,11 @@ pub(super) async fn reassign(desk: &Desk, caller: &Caller, args: &verbs::Reassig
     }
     let running = tx.task(&args.task).await?.current_run.is_some();
     if running && !args.reclaim {
-        refuse!(WrongStatus, "cannot reassign {}: it is still running; pass --reclaim to stop its worker first", args.task);
+        refuse!(
+            WrongStatus,
+            "cannot reassign {}: it is still running; pass --reclaim to stop its worker first",
+            args.task
+        );
     }
     if running {
         tx.reclaim(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), now).await?;

@@ -16,7 +16,7 @@ use crate::{
     clock::Millis,
 };
 
-pub(super) fn task(task: &Task) -> Value {
+pub fn task(task: &Task) -> Value {
     let skills: Value = serde_json::from_str(&task.skills).unwrap_or_else(|_| json!([]));
     json!({
         "id": task.id,
