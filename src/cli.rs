@@ -24,23 +24,23 @@ use crate::{
     dispatcher::{answer, stop_what_was_closed},
     doctor,
     gateway::{self, Up},
-    settings::{self, Environment, Settings},
+    settings::{self, Environment, LogLevel, Logs, Settings},
     shim::{self, Answer, Spec},
     telemetry,
 };
 
 /// Runs the command line with these arguments, without the program's name. The exit code is true: 0 done, 1 refused,
 /// 2 not understood.
-pub fn main(arguments: Vec<OsString>) -> ExitCode {
+pub fn main(arguments: &[OsString]) -> ExitCode {
     let environment = Environment::capture();
-    let command = match from_arguments(arguments.clone()) {
+    let command = match from_arguments(arguments.to_vec()) {
         Ok(command) => command,
         Err(mistake) => return told(&mistaken(mistake)),
     };
     let worker = worker_of(&command);
     let outcome = match worker {
-        Some(spec) => call(&spec, &arguments),
-        None => run(command, &arguments, environment),
+        Some(spec) => call(&spec, arguments),
+        None => run(&command, arguments, environment),
     };
     match outcome {
         Ok(answer) => told(&answer),
@@ -64,7 +64,7 @@ fn call(spec: &Spec, arguments: &[OsString]) -> Result<Answer, String> {
         .map_err(|error| format!("the run's shim does not answer: {error}"))
 }
 
-fn run(command: Kanban, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
+fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
     let home = settings::home(command.home.as_deref(), &environment).map_err(|refusal| refusal.to_string())?;
     match &command.verb {
         Some(Verb::Shell(Shell::Completions(args))) => return Ok(completions(args.shell)),
@@ -83,7 +83,9 @@ fn run(command: Kanban, arguments: &[OsString], environment: Environment) -> Res
     }
     settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
     let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
-    telemetry::start(&settings.logs, &environment);
+    // What one command does is told by its answer; the log is for what nobody asked about.
+    let logs = Logs { level: settings.logs.level.min(LogLevel::Warn), ..settings.logs.clone() };
+    telemetry::start(&logs, &environment);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let desk = Desk {
@@ -100,7 +102,7 @@ fn run(command: Kanban, arguments: &[OsString], environment: Environment) -> Res
             Some(Verb::Read(Read::Tail(args))) => stream::tail(&desk, &caller, command.board.as_ref(), args).await,
             Some(Verb::Write(Change::Watch(args))) => stream::watch(&desk, &caller, command.board.as_ref(), args).await,
             Some(_) | None => {
-                let reply = desk.run(&caller, &command, None).await.reply;
+                let reply = desk.run(&caller, command, None).await.reply;
                 if matches!(command.verb, Some(Verb::Write(_) | Verb::Operate(_)))
                     && let Err(error) = stop_what_was_closed(&desk).await
                 {

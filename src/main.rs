@@ -9,5 +9,5 @@ fn main() -> ExitCode {
     if rest.peek().map(|first| first.as_os_str()) == Some(OsStr::new(kanban_gateway::shim::VERB)) {
         return kanban_gateway::shim::main(rest.skip(1));
     }
-    kanban_gateway::cli::main(rest.collect())
+    kanban_gateway::cli::main(&rest.collect::<Vec<_>>())
 }

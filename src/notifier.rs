@@ -106,11 +106,8 @@ impl Notifier {
     async fn owed(&self) -> Result<Vec<(Board, i64, Thread)>, Error> {
         let mut threads = Vec::new();
         for slug in self.boards.names()? {
-            let board = match self.boards.get(&slug).await {
-                Ok(board) => board,
-                // Its own fault is told where it is dispatched; the other boards go on.
-                Err(_) => continue,
-            };
+            // The fault of a board is told where it is dispatched; the other boards go on.
+            let Ok(board) = self.boards.get(&slug).await else { continue };
             let owed = board.read().await?.threads_owed().await?;
             let known = owed.into_iter().filter(|owed| self.platforms.contains_key(&owed.thread().platform));
             threads.extend(known.map(|owed| (board.clone(), owed.id, owed.thread())));

@@ -1,5 +1,7 @@
 //! What the looking verbs answer, on real boards in a temporary home, at a fixed time.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 use std::{fs, sync::Arc};
 
 use insta::assert_snapshot;
@@ -861,6 +863,95 @@ async fn why_names_one_reason_for_each_state_of_a_task() {
 }
 
 #[tokio::test]
+async fn why_tells_a_question_from_used_up_attempts_whichever_came_first() {
+    let world = World::new().await;
+    let asked = world.create(of("claude", "fails, then asks")).await;
+    let failed = world.create(NewTask { max_retries: Some(1), ..of("claude", "asks, then fails") }).await;
+    world.fail(&asked, "exit 3", NOW - HOUR).await;
+    let mut tx = world.board.write().await.unwrap();
+    for id in [&asked, &failed] {
+        tx.block(&bob(), id, Some(BlockKind::NeedsInput), Some("which?\nthis or that?"), NOW).await.unwrap();
+    }
+    tx.unblock(&bob(), &failed, Some("that"), NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    world.fail(&failed, "exit 4", NOW).await;
+    assert_eq!(world.why(&asked).await.0, "question");
+    assert_eq!(world.why(&failed).await.0, "gave_up");
+    let shown = world.text(&["show", asked.as_str()], &[(&asked, "ID")]).await;
+    let why = "  why:       it waits for an answer by a person: which?; `kanban unblock ID --reason 'YOUR ANSWER'`";
+    assert!(shown.lines().any(|line| line == why), "{shown}");
+}
+
+#[tokio::test]
+async fn why_has_an_answer_for_states_that_only_a_chain_of_events_or_another_program_leaves() {
+    let world = World::new().await;
+    let parent = world.create(of("claude", "parent")).await;
+    let held = world.create(of("codex", "held")).await;
+    let reviewed = world.create(of("codex", "reviewed")).await;
+    let early = world.create(of("codex", "early")).await;
+    let mut tx = world.board.write().await.unwrap();
+    tx.link(&bob(), &parent, &held, NOW).await.unwrap();
+    tx.promote(&bob(), &held, None, true, NOW).await.unwrap();
+    tx.block(&bob(), &held, Some(BlockKind::Capability), None, NOW).await.unwrap();
+    tx.link(&bob(), &parent, &early, NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    let outside = rusqlite::Connection::open(world.board.file()).unwrap();
+    outside.execute("UPDATE tasks SET status = 'review' WHERE id = ?1", [reviewed.as_str()]).unwrap();
+    outside.execute("UPDATE tasks SET status = 'ready' WHERE id = ?1", [early.as_str()]).unwrap();
+    outside.execute("UPDATE tasks SET status = 'todo' WHERE id = ?1", [held.as_str()]).unwrap();
+    outside.execute("DELETE FROM links WHERE child_id = ?1", [held.as_str()]).unwrap();
+    assert_eq!(world.why(&held).await, ("held".to_owned(), "kanban promote ID".to_owned()));
+    assert_eq!(world.why(&reviewed).await, ("review".to_owned(), "kanban complete ID".to_owned()));
+    assert_eq!(world.why(&early).await, ("unmet_parents".to_owned(), format!("kanban why {parent}")));
+}
+
+#[tokio::test]
+async fn the_command_that_why_names_moves_the_task() {
+    let world = World::new().await;
+    let triage = world.create(NewTask { triage: true, ..of("claude", "a") }).await;
+    let parent = world.create(of("codex", "b")).await;
+    let waiting = world.create(NewTask { parents: vec![parent], ..of("claude", "c") }).await;
+    let mut tx = world.board.write().await.unwrap();
+    tx.promote(&bob(), &triage, None, false, NOW).await.unwrap();
+    tx.promote(&bob(), &waiting, None, true, NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.why(&triage).await.0, "starting");
+    assert_eq!(world.why(&waiting).await.0, "starting", "waived parents hold nothing up");
+}
+
+#[tokio::test]
+async fn a_context_says_what_each_author_is() {
+    let world = World::new().await;
+    let id = world.create(of("claude", "x")).await;
+    for author in ["telegram:5 (claude)", "codex", "gateway", "alice", "`claude` at noon"] {
+        world.comment(&id, author, "hello", NOW).await;
+    }
+    let context = world.text(&["context", id.as_str()], &[]).await;
+    let authors: Vec<_> =
+        context.lines().filter_map(|line| line.strip_prefix("comment from ")?.split(" at 2026").next()).collect();
+    assert_eq!(
+        authors,
+        [
+            "person `telegram:5 (claude)`",
+            "worker `codex`",
+            "the `gateway`",
+            "local user `alice`",
+            "local user `'claude' at noon`"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_context_of_a_run_names_the_run() {
+    let world = World::new().await;
+    let id = world.create(of("claude", "x")).await;
+    let run = world.claim(&id, NOW).await;
+    let context = world.text(&["context", id.as_str()], &[]).await;
+    assert!(context.contains(&format!("Run:      {run} (attempt 1)")), "{context}");
+    assert!(context.contains(&format!("You are the worker of task {id} in run {run}.")), "{context}");
+}
+
+#[tokio::test]
 async fn why_knows_caps_rests_and_shared_directories_over_all_boards() {
     let world = World::new().await;
     let dir = |path: &std::path::Path, title: &str| NewTask {
@@ -883,6 +974,14 @@ async fn why_knows_caps_rests_and_shared_directories_over_all_boards() {
     tx.claim(&codex[0], "bob", Some(NOW + HOUR), NOW).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(world.why(&codex[1]).await.0, "starting");
+
+    let by_hand = TempDir::new().unwrap();
+    let held = world.create(dir(by_hand.path(), "held by hand")).await;
+    let beside = world.create(dir(by_hand.path(), "beside")).await;
+    let mut tx = world.board.write().await.unwrap();
+    tx.claim(&held, "bob", Some(NOW + HOUR), NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.why(&beside).await.0, "starting");
 
     let (ops, _) = world.boards.create(&"ops".parse().unwrap(), NOW).await.unwrap();
     let mut tx = ops.write().await.unwrap();

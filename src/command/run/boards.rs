@@ -10,6 +10,7 @@ use crate::{
         caller::{Caller, Place},
         desk::Desk,
         reply::Reply,
+        value::{Phrase, Prose},
         verbs::{Boards, BoardsCreate, BoardsList, BoardsOwn, BoardsRead, BoardsVerb},
     },
 };
@@ -130,8 +131,8 @@ async fn create(desk: &Desk, caller: &Caller, args: &BoardsCreate) -> Result<Rep
     let (board, is_new) = desk.boards.create(&args.slug, desk.now()).await?;
     let mut tx = board.write().await?;
     for (key, value) in [
-        ("name", args.name.as_ref().map(|name| name.as_str())),
-        ("description", args.description.as_ref().map(|text| text.as_str())),
+        ("name", args.name.as_ref().map(Phrase::as_str)),
+        ("description", args.description.as_ref().map(Prose::as_str)),
         ("icon", args.icon.as_deref()),
         ("color", args.color.as_deref()),
         ("default_workdir", workdir.as_deref()),
@@ -147,7 +148,7 @@ async fn create(desk: &Desk, caller: &Caller, args: &BoardsCreate) -> Result<Rep
     let row = Row::of(&board, false).await?;
     let verb = if is_new { "created" } else { "already exists" };
     let hint = if args.switch {
-        format!("  It is the current board now.")
+        "  It is the current board now.".to_owned()
     } else {
         format!("  Use `{} --board {}` for it.", caller.prefix(), args.slug)
     };

@@ -249,7 +249,7 @@ pub(super) async fn watch(desk: &Desk, caller: &Caller, args: &verbs::Watch, tx:
     let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
     let told = following.kinds.map_or("how it goes on".to_owned(), |kinds| kinds.join(", "));
     let reply = Reply::text(format!("This thread follows {what} from now on ({told})"));
-    Ok(args.task.iter().fold(reply, |reply, task| reply.about(task)).into())
+    Ok(args.task.iter().fold(reply, Reply::about).into())
 }
 
 pub(super) async fn unwatch(caller: &Caller, args: &verbs::Unwatch, tx: &mut Tx) -> Result<Done, Error> {

@@ -33,25 +33,29 @@ impl Circumstances {
         Some((*until, why))
     }
 
-    /// The tasks that workers are on and that a cap counts. A claim by hand takes no worker's place.
+    /// The tasks that workers are on and that a cap counts.
     pub(super) fn workers(
         &self,
         counts: impl Fn(&BoardSlug, Option<&ProfileName>) -> bool,
     ) -> Vec<(BoardSlug, TaskId)> {
-        let workers = self.running.iter().filter(|(_, running)| running.claim_expires.is_none());
-        workers
+        self.at_work()
             .filter(|(board, running)| counts(board, running.profile.as_ref()))
             .map(|(board, running)| (board.clone(), running.task_id.clone()))
             .collect()
     }
 
-    /// The task that is at work in a directory.
+    /// The task whose worker is in a directory.
     pub(super) fn occupant(&self, directory: &str) -> Option<(&BoardSlug, &TaskId)> {
         let wanted = real(directory);
-        let mut shared = self.running.iter().filter(|(_, running)| running.workspace_kind == WorkspaceKind::Dir);
+        let mut shared = self.at_work().filter(|(_, running)| running.workspace_kind == WorkspaceKind::Dir);
         let (board, running) =
             shared.find(|(_, running)| running.workspace_path.as_deref().is_some_and(|path| real(path) == wanted))?;
         Some((board, &running.task_id))
+    }
+
+    /// A claim by hand, which expires, takes no worker's place.
+    fn at_work(&self) -> impl Iterator<Item = &(BoardSlug, Running)> {
+        self.running.iter().filter(|(_, running)| running.claim_expires.is_none())
     }
 }
 

@@ -35,7 +35,9 @@ pub async fn context(tx: &mut Tx, args: &verbs::Context, view: &View<'_>) -> Res
 
 /// What the worker of a run is told, or what the worker of the next run would be.
 pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>) -> Result<String, Error> {
-    let head = head(task, run);
+    let runs = tx.runs_of(&task.id).await?;
+    let workers = Workers { view, runs: &runs };
+    let head = head(task, run, &workers);
     let body = task.body.as_ref().map_or(String::new(), |body| format!("## Body\n{}", cut(&plain(body), BODY)));
     let rules = rules(task, run);
     let mut room = LIMIT - BETWEEN.min(LIMIT);
@@ -48,8 +50,8 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
         room = room.saturating_sub(text.len());
         text
     };
-    let comments = take(comments(&tx.comments(&task.id).await?, view), COMMENTS_SHARE);
-    let attempts = take(attempts(&tx.runs_of(&task.id).await?, view), ATTEMPTS_SHARE);
+    let comments = take(comments(&tx.comments(&task.id).await?, &workers), COMMENTS_SHARE);
+    let attempts = take(attempts(&runs, view), ATTEMPTS_SHARE);
     let attachments = take(attachments(&tx.attachments(&task.id).await?), ATTACHMENTS_SHARE);
     let recent = match &task.assignee {
         Some(assignee) => take(recent(assignee, &tx.recent_of_profile(task).await?, view), RECENT_SHARE),
@@ -165,7 +167,7 @@ impl Entry {
     }
 }
 
-fn head(task: &Task, run: Option<&Run>) -> String {
+fn head(task: &Task, run: Option<&Run>, workers: &Workers<'_>) -> String {
     let mut lines = vec![format!("# Kanban task {}: {}", task.id, one_line(&task.title)), String::new()];
     if let Some(assignee) = &task.assignee {
         lines.push(format!("Assignee: {assignee}"));
@@ -190,7 +192,7 @@ fn head(task: &Task, run: Option<&Run>) -> String {
     if let Some(run) = run {
         lines.push(format!("Run:      {} (attempt {})", run.id, run.attempt));
     }
-    lines.push(format!("Created by {} `{}`", standing(&task.created_by), name(&task.created_by)));
+    lines.push(format!("Created by {} `{}`", workers.standing(&task.created_by), name(&task.created_by)));
     lines.join("\n")
 }
 
@@ -290,15 +292,15 @@ fn recent(assignee: &ProfileName, runs: &[Run], view: &View<'_>) -> Section {
     }
 }
 
-fn comments(comments: &[Comment], view: &View<'_>) -> Section {
+fn comments(comments: &[Comment], workers: &Workers<'_>) -> Section {
     let left_out = comments.len().saturating_sub(COMMENTS);
     let entries = comments[left_out..].iter().map(|comment| Entry {
         heading: format!(
             "comment from {} `{}` at {}, {}:",
-            standing(&comment.author),
+            workers.standing(&comment.author),
             name(&comment.author),
-            view.moment(comment.created_at),
-            age(view.now, comment.created_at)
+            workers.view.moment(comment.created_at),
+            age(workers.view.now, comment.created_at)
         ),
         said: Some(comment.body.clone()),
         metadata: None,
@@ -334,13 +336,27 @@ fn rules(task: &Task, run: Option<&Run>) -> String {
     )
 }
 
-/// What somebody is, as far as the name that the board keeps can tell.
-fn standing(author: &str) -> &'static str {
-    // People are named by platform and id, and the gateway by its own name; what is neither is trusted least.
-    match author {
-        "gateway" => "the",
-        author if author.contains(':') && !author.starts_with("worker") => "person",
-        _ => "worker",
+/// Whose names are those of workers.
+struct Workers<'a> {
+    view: &'a View<'a>,
+    runs: &'a [Run],
+}
+
+impl Workers<'_> {
+    /// What somebody is, as far as the name that the board keeps can tell: workers are named by their profile, people by
+    /// platform and id or by their account here, and the gateway by its own name.
+    fn standing(&self, author: &str) -> &'static str {
+        match author.parse::<ProfileName>() {
+            _ if author == "gateway" => "the",
+            Ok(name) if author == "worker" || self.has(&name) => "worker",
+            Ok(_) | Err(_) if author.contains(':') => "person",
+            Ok(_) | Err(_) => "local user",
+        }
+    }
+
+    fn has(&self, name: &ProfileName) -> bool {
+        self.view.settings.profiles.get(name).is_some()
+            || self.runs.iter().any(|run| run.profile.as_ref() == Some(name))
     }
 }
 

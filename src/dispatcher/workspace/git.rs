@@ -219,6 +219,10 @@ async fn git(directory: &Path, arguments: &[&str]) -> Result<String, Refusal> {
     let shown = || format!("`git {}` in `{}`", arguments.join(" "), directory.display());
     let mut command = Command::new("git");
     // These would point git at another repository than the one that we name.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "variables of git that steer another repository are taken out, none is read"
+    )]
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
         command.env_remove(name);
     }
