@@ -10,7 +10,7 @@ use crate::{
         caller::{Caller, Place},
         desk::Desk,
         reply::Reply,
-        value::{Phrase, Prose},
+        value::Phrase,
         verbs::{Boards, BoardsCreate, BoardsList, BoardsOwn, BoardsRead, BoardsVerb},
     },
 };
@@ -132,7 +132,7 @@ async fn create(desk: &Desk, caller: &Caller, args: &BoardsCreate) -> Result<Rep
     let mut tx = board.write().await?;
     for (key, value) in [
         ("name", args.name.as_ref().map(Phrase::as_str)),
-        ("description", args.description.as_ref().map(Prose::as_str)),
+        ("description", args.description.as_ref().map(Phrase::as_str)),
         ("icon", args.icon.as_deref()),
         ("color", args.color.as_deref()),
         ("default_workdir", workdir.as_deref()),
