@@ -163,7 +163,7 @@ CREATE TABLE parked_profiles (
 
 CREATE INDEX tasks_by_status ON tasks (status, priority DESC, created_at, id);
 CREATE INDEX tasks_on_board ON tasks (priority DESC, created_at, id) WHERE status <> 'archived';
-CREATE INDEX tasks_to_start ON tasks (assignee, priority DESC, created_at, id) WHERE status = 'ready';
+CREATE INDEX tasks_to_start ON tasks (status, assignee, priority DESC, created_at, id) WHERE status = 'ready';
 CREATE INDEX tasks_due ON tasks (not_before) WHERE not_before IS NOT NULL;
 CREATE INDEX tasks_set_aside ON tasks (status, not_before, id) WHERE not_before IS NOT NULL;
 CREATE INDEX tasks_by_assignee ON tasks (assignee, status);
@@ -171,6 +171,8 @@ CREATE INDEX tasks_by_tenant ON tasks (tenant, priority DESC, created_at, id) WH
 CREATE INDEX tasks_by_session ON tasks (session_id) WHERE session_id IS NOT NULL;
 CREATE UNIQUE INDEX tasks_idempotency ON tasks (idempotency_key)
     WHERE idempotency_key IS NOT NULL AND status <> 'archived';
+-- The other side of a foreign key: without it, each change of a run looks at every task.
+CREATE INDEX tasks_in_hand ON tasks (current_run) WHERE current_run IS NOT NULL;
 CREATE INDEX links_by_child ON links (child_id, parent_id);
 CREATE INDEX runs_by_task ON runs (task_id, id);
 CREATE INDEX runs_open ON runs (id) WHERE ended_at IS NULL;

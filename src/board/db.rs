@@ -150,6 +150,9 @@ impl Db {
     }
 
     async fn writers(&self) -> Result<&Arc<Writers>, Fault> {
+        if self.is_closed() {
+            return Err(Fault::closed());
+        }
         self.writers
             .get_or_try_init(|| async {
                 let conn = SqliteConnection::connect_with(&self.options).await?;
@@ -229,7 +232,7 @@ enum State {
 
 impl Line {
     fn conn(&mut self) -> Result<&mut SqliteConnection, Fault> {
-        self.conn.as_mut().ok_or_else(|| Fault::new("the board is closed"))
+        self.conn.as_mut().ok_or_else(Fault::closed)
     }
 
     async fn run(&mut self, statement: &'static str) -> Result<(), Fault> {
@@ -452,6 +455,31 @@ impl Drop for Tx {
         } else {
             drop(line);
             finish_in_background(writers);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::*;
+    use crate::board::{Board, BoardSlug};
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = Board::open(folder.path(), BoardSlug::default(), Arc::default()).await.unwrap();
+        let mut line = board.db.writers().await.unwrap().line.lock().await;
+        let conn = line.conn().unwrap();
+        // 2 is FULL: the log is flushed before a commit is answered.
+        for (pragma, expected) in
+            [("PRAGMA synchronous", "2"), ("PRAGMA journal_mode", "wal"), ("PRAGMA foreign_keys", "1")]
+        {
+            let row = sqlx::query(pragma).fetch_one(&mut *conn).await.unwrap();
+            let got =
+                row.try_get::<i64, _>(0).map(|number| number.to_string()).or_else(|_| row.try_get::<String, _>(0));
+            assert_eq!(got.unwrap(), expected, "{pragma}");
         }
     }
 }

@@ -105,6 +105,10 @@ impl Fault {
         Self { busy: true, ..Self::new(text) }
     }
 
+    pub(crate) fn closed() -> Self {
+        Self::new("the board is closed")
+    }
+
     /// A statement of the transaction had failed before.
     pub(crate) fn failed() -> Self {
         Self::new("a statement of this change has failed; nothing was saved")

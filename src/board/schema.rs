@@ -188,7 +188,7 @@ async fn read_header(file: &Path) -> Result<(i64, i64, String), sqlx::Error> {
 /// Copies a damaged board with its log beside it, once for each distinct content, and answers the refusal to open it.
 pub(crate) fn set_aside(file: &Path, damage: &dyn std::fmt::Display) -> Result<Error, Error> {
     let name = beside(file, &format!("damaged-{}", fingerprint(file)?));
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal"] {
         let from = with_suffix(file, suffix);
         let to = with_suffix(&name, suffix);
         if from.exists() && !to.exists() {

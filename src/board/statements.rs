@@ -145,14 +145,17 @@ statements! {
     // Starting
     TO_START = "SELECT ", task!(), " FROM tasks WHERE status = 'ready' AND assignee = $1 \
         AND (not_before IS NULL OR not_before <= $2) ORDER BY priority DESC, created_at, id LIMIT $3 OFFSET $4";
-    READY_ASSIGNEES = "SELECT DISTINCT assignee FROM tasks WHERE status = 'ready' AND assignee IS NOT NULL";
+    // Steps from one assignee to the next instead of looking at every ready task.
+    READY_ASSIGNEES = "WITH RECURSIVE ready (assignee) AS (SELECT min(assignee) FROM tasks WHERE status = 'ready' \
+        UNION ALL SELECT (SELECT min(assignee) FROM tasks WHERE status = 'ready' AND tasks.assignee > ready.assignee) \
+        FROM ready WHERE ready.assignee IS NOT NULL) SELECT assignee FROM ready WHERE assignee IS NOT NULL";
     READY_UNASSIGNED = "SELECT ", task!(), " FROM tasks WHERE status = 'ready' AND assignee IS NULL ORDER BY priority DESC, created_at, id LIMIT $1";
     SET_RUNNING = "UPDATE tasks SET status = 'running', current_run = $2, started_at = coalesce(started_at, $3), \
         not_before = NULL WHERE id = $1 AND status = 'ready' AND current_run IS NULL";
     INSERT_RUN = "INSERT INTO runs (task_id, attempt, profile, step_key, token_hash, holder, claim_expires, max_runtime_seconds, started_at) \
-        SELECT $1, 1 + coalesce(max(attempt), 0), $2, $3, $4, $5, $6, $7, $8 FROM runs WHERE task_id = $1 RETURNING ", run!();
+        VALUES ($1, (SELECT 1 + coalesce(max(attempt), 0) FROM runs WHERE task_id = $1), $2, $3, $4, $5, $6, $7, $8) RETURNING ", run!();
     INSERT_CLOSED_RUN = "INSERT INTO runs (task_id, attempt, profile, token_hash, holder, started_at, ended_at, outcome, ended_by, summary, metadata) \
-        SELECT $1, 1 + coalesce(max(attempt), 0), $2, '', $3, $4, $4, $5, $6, $7, $8 FROM runs WHERE task_id = $1 RETURNING ", run!();
+        VALUES ($1, (SELECT 1 + coalesce(max(attempt), 0) FROM runs WHERE task_id = $1), $2, '', $3, $4, $4, $5, $6, $7, $8) RETURNING ", run!();
 
     // Runs
     RUN = "SELECT ", run!(), " FROM runs WHERE id = $1";
@@ -336,16 +339,26 @@ mod tests {
         let hot: &[(&str, &str, &[&str], usize)] = &[
             ("TASK", TASK, &["SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"], 0),
             ("TASK_BY_KEY", TASK_BY_KEY, &["SEARCH tasks USING INDEX tasks_idempotency (idempotency_key=?)"], 0),
-            ("TO_START", TO_START, &["SEARCH tasks USING INDEX tasks_to_start (assignee=?)"], 0),
-            ("READY_UNASSIGNED", READY_UNASSIGNED, &["SEARCH tasks USING INDEX tasks_to_start (assignee=?)"], 0),
-            ("READY_ASSIGNEES", READY_ASSIGNEES, &["tasks_to_start"], 0),
+            ("TO_START", TO_START, &["SEARCH tasks USING INDEX tasks_to_start (status=? AND assignee=?)"], 0),
+            (
+                "READY_UNASSIGNED",
+                READY_UNASSIGNED,
+                &["SEARCH tasks USING INDEX tasks_to_start (status=? AND assignee=?)"],
+                0,
+            ),
+            ("READY_ASSIGNEES", READY_ASSIGNEES, &["tasks_to_start (status=? AND assignee>?)"], 0),
             ("PAGE_OF_BOARD", PAGE_OF_BOARD, &["SCAN tasks USING INDEX tasks_on_board"], 1),
             ("PAGE_OF_STATUS", PAGE_OF_STATUS, &["SEARCH tasks USING INDEX tasks_by_status (status=?)"], 0),
             ("OPEN_PARENTS", OPEN_PARENTS, &["SEARCH links USING COVERING INDEX links_by_child (child_id=?)"], 0),
             ("PROMOTE_CHILDREN", PROMOTE_CHILDREN, &["SEARCH links USING PRIMARY KEY (parent_id=?)"], 0),
             ("INSERT_RUN", INSERT_RUN, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
+            ("INSERT_CLOSED_RUN", INSERT_CLOSED_RUN, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
+            ("DELETE_RUNS_OF", DELETE_RUNS_OF, &["SEARCH tasks USING COVERING INDEX tasks_in_hand (current_run=?)"], 0),
+            ("SET_DONE", SET_DONE, &["SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"], 0),
+            ("SET_RUNNING", SET_RUNNING, &["SEARCH tasks USING"], 0),
+            ("END_RUN", END_RUN, &["SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)"], 0),
             ("LAST_OUTCOMES", LAST_OUTCOMES, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
-            ("NEXT_EXPIRY", NEXT_EXPIRY, &["SCAN runs USING INDEX runs_open"], 1),
+            ("NEXT_EXPIRY", NEXT_EXPIRY, &["SEARCH runs USING INDEX runs_open"], 0),
             ("EXPIRED_CLAIMS", EXPIRED_CLAIMS, &["SCAN runs USING INDEX runs_open"], 1),
             ("OPEN_RUNS", OPEN_RUNS, &["SCAN runs USING INDEX runs_open"], 1),
             ("NEXT_DUE", NEXT_DUE, &["SEARCH tasks USING COVERING INDEX tasks_due (not_before>?)"], 0),
@@ -368,11 +381,11 @@ mod tests {
         let mut wrong = Vec::new();
         for (name, statement, expected, walks) in hot {
             let plan = plan(&mut conn, statement).await;
-            let walked =
-                plan.lines().filter(|line| line.starts_with("SCAN ") && !line.starts_with("SCAN CONSTANT")).count();
-            let unindexed = plan
-                .lines()
-                .any(|line| line.starts_with("SCAN ") && !line.contains(" USING ") && !line.contains("CONSTANT"));
+            // The rows of the statement's own recursion and of VALUES are no table.
+            let walks_of =
+                |line: &&str| line.starts_with("SCAN ") && !line.ends_with(" ready") && !line.contains("CONSTANT");
+            let walked = plan.lines().filter(walks_of).count();
+            let unindexed = plan.lines().filter(walks_of).any(|line| !line.contains(" USING "));
             if unindexed || walked > *walks || expected.iter().any(|part| !plan.contains(part)) {
                 wrong.push(format!("{name}, expected {expected:?} and at most {walks} walks:\n{plan}"));
             }

@@ -1,0 +1,19 @@
+//! The board, on real files: what its operations do, what they refuse, and what survives.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod attempt;
+mod birth;
+mod claim;
+mod commit;
+mod crash;
+mod finish;
+mod fixture;
+mod follow;
+mod graph;
+mod hold;
+mod invariants;
+mod migrations;
+mod process;
+mod races;
+mod states;
