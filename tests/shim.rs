@@ -436,6 +436,7 @@ fn an_identity_is_one_process_and_no_other() {
 
 /// Not a test of its own: the program that a worker's script runs to make one call, told by its environment.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a program that plays a worker is told by its environment")]
 fn as_a_worker() {
     let Some(argv) = std::env::var_os("TEST_ARGV") else { return };
     let argv: Vec<String> = argv.to_str().unwrap().split('\n').map(str::to_owned).collect();

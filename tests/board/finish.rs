@@ -114,7 +114,13 @@ async fn deleting_leaves_no_row_but_what_a_thread_is_still_owed() {
         tx.unlink(&person(), &parent, &id, NOW).await?;
         tx.link(&person(), &id, &child, NOW).await?;
         tx.comment(&person(), &id, "ann", "a note", NOW).await?;
-        let file = NewAttachment { filename: "a.txt", stored_path: "x/a.txt", content_type: None, size: 3 };
+        let file = NewAttachment {
+            filename: "a.txt",
+            stored_path: "x/a.txt",
+            content_type: None,
+            size: 3,
+            uploaded_by: "console:ana",
+        };
         tx.attach(&person(), &id, file, NOW).await?;
         let following = Following { task: Some(id.clone()), ..Following::default() };
         tx.watch(&here, &following, None, NOW).await
