@@ -87,21 +87,27 @@ impl Attempt {
         self.tracker.spawn(
             async move {
                 let key = (board.slug().clone(), claim.run.id);
-                let launched = match place {
-                    Ok(place) => this.launch(&board, &claim, &profile, &token, &place).await.map(|at| (place, at)),
-                    Err(error) => Err(error.to_string()),
-                };
-                match launched {
-                    Ok((_, Some(workspace))) if this.starts_only.load(Ordering::Relaxed) => {
-                        this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
+                let place = match place {
+                    Ok(place) => place,
+                    Err(error) => {
+                        this.settle(&board, claim.run.id, &Ending::NotStarted { error: error.to_string() }).await;
+                        let _ = this.tell.send(key);
                         return;
                     }
-                    Ok((place, None)) => clear(&place.rundir, &place.socket),
-                    Ok((place, Some(workspace))) => {
+                };
+                match this.launch(&board, &claim, &profile, &token, &place).await {
+                    Ok(Some(workspace)) => {
                         this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
+                        if this.starts_only.load(Ordering::Relaxed) {
+                            return;
+                        }
                         this.follow(&board, claim.run.id, &place.rundir, &place.socket, &token).await;
                     }
-                    Err(error) => this.settle(&board, claim.run.id, &Ending::NotStarted { error }).await,
+                    Ok(None) => clear(&place.rundir, &place.socket),
+                    Err(error) => {
+                        this.settle(&board, claim.run.id, &Ending::NotStarted { error }).await;
+                        clear(&place.rundir, &place.socket);
+                    }
                 }
                 // The dispatcher that would listen may be gone.
                 let _ = this.tell.send(key);
@@ -418,7 +424,9 @@ impl Attempt {
 
 /// Removes what a run that is over leaves behind.
 fn clear(rundir: &Path, socket: &Path) {
-    if let Err(error) = fs::remove_dir_all(rundir) {
+    if let Err(error) = fs::remove_dir_all(rundir)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         tracing::warn!(%error, "the directory of a run that is over could not be removed");
     }
     // Its shim has removed it, unless it was killed or never started.

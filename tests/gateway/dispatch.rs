@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -22,6 +22,12 @@ fn running(home: &Home) -> i64 {
 
 fn lines(home: &Home, name: &str) -> Vec<String> {
     fs::read_to_string(home.work(name)).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// The directories of runs that are not over.
+fn rundirs(home: &Home) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home.path("run")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_dir()).collect()
 }
 
 #[track_caller]
@@ -227,6 +233,9 @@ fn a_program_that_is_missing_is_tried_again_and_given_up() {
     let outcomes: Vec<_> = home.runs(&id).into_iter().map(|(outcome, _)| outcome.unwrap()).collect();
     assert_eq!(outcomes, ["spawn_failed", "spawn_failed"]);
     assert_eq!(home.posts(&id, "spawn_failed").len(), 1);
+    let empty = home.script("nothing to run", "  ", &["--max-retries", "1"]);
+    home.wait_for(&empty, "blocked");
+    until("the directories of the runs are gone", || rundirs(&home).is_empty().then_some(()));
 }
 
 #[test]
