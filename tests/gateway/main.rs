@@ -5,6 +5,7 @@
 mod chat;
 mod dispatch;
 mod home;
+mod roads;
 mod storm;
 mod story;
 mod worker;
