@@ -3,8 +3,11 @@
 pub mod lock;
 mod up;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use kanban_platform::{Author, Commands, Input, Kind, Receipt, Request, Spec, Suggestion, Surface, Thread};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 pub use self::up::{Up, up};
@@ -13,6 +16,9 @@ use crate::{
     command::{Caller, Desk, Kanban, Mistake, Outcome, Place, Reply, Update, command_of, from_chat, from_words, spec},
     settings::Role,
 };
+
+/// How long it may take from the moment that a person sees a post until its number is recorded.
+const RECORDED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The port that platforms call.
 pub struct Gateway {
@@ -155,15 +161,39 @@ impl Gateway {
     }
 
     /// The post of ours behind a message, and the board that it came from.
+    ///
+    /// A person can answer a post before its number is recorded, so while the thread is owed something this waits a moment.
     async fn told(&self, thread: &Thread, message: &str) -> Result<Option<(Board, Told)>, Error> {
-        for slug in self.desk.boards.names()? {
-            let board = self.desk.boards.get(&slug).await?;
+        let deadline = Instant::now() + RECORDED_WITHIN;
+        let mut commits = self.desk.boards.wake().commits.subscribe();
+        loop {
+            commits.mark_unchanged();
+            let is_owed = self.is_owed(thread).await?;
+            let found = self.find(thread, message).await?;
+            if found.is_some() || !is_owed || timeout_at(deadline, commits.changed()).await.is_err() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn find(&self, thread: &Thread, message: &str) -> Result<Option<(Board, Told)>, Error> {
+        for board in self.desk.boards.all().await? {
             let told = board.read().await?.told(thread, message).await?;
             if let Some(told) = told {
                 return Ok(Some((board, told)));
             }
         }
         Ok(None)
+    }
+
+    async fn is_owed(&self, thread: &Thread) -> Result<bool, Error> {
+        for board in self.desk.boards.all().await? {
+            let owed = board.read().await?.threads_owed().await?;
+            if owed.iter().any(|owed| owed.thread() == *thread) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
