@@ -8,8 +8,10 @@ use std::{
 
 use super::{Environment, Refusal};
 
-/// Chooses the home: `--home`, else `KANBAN_HOME`, else the user's data directory. The path is absolute and without
-/// links: sockets and running workers are known by it, so a home must have one path however it is named.
+/// Chooses the home: `--home`, else `KANBAN_HOME`, else the user's data directory.
+///
+/// The path is absolute and without links: sockets and running workers are known by it, so a home must have one path
+/// however it is named.
 pub fn home(flag: Option<&Path>, environment: &Environment) -> Result<PathBuf, Refusal> {
     let named = flag.map(Path::to_owned).or_else(|| environment.get("KANBAN_HOME").map(PathBuf::from));
     let chosen = match named {
