@@ -9,7 +9,6 @@ use std::{
     sync::Arc,
 };
 
-use clap::CommandFactory;
 use kanban_console::{Action, Mode, Say};
 use tokio::runtime::Runtime;
 
@@ -17,7 +16,9 @@ use crate::{
     board::Boards,
     clock::Clock,
     command::{
-        Desk, Kanban, Mistake, Reply, SharedSettings, Verb, from_arguments, stream,
+        Desk, Kanban, Mistake, Reply, SharedSettings, Verb, from_arguments,
+        reference::completions,
+        stream,
         verbs::{self, ConsoleForm, Read, Shell, Write as Change},
     },
     control::{Client, SayAnswer, owner},
@@ -67,7 +68,9 @@ fn call(spec: &Spec, arguments: &[OsString]) -> Result<Answer, String> {
 fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
     let home = settings::home(command.home.as_deref(), &environment).map_err(|refusal| refusal.to_string())?;
     match &command.verb {
-        Some(Verb::Shell(Shell::Completions(args))) => return Ok(completions(args.shell)),
+        Some(Verb::Shell(Shell::Completions(args))) => {
+            return Ok(Answer { stdout: completions(args.shell), ..Answer::default() });
+        }
         Some(Verb::Shell(Shell::Up(args))) => return up(args, home, environment),
         Some(Verb::Shell(Shell::Say(args))) => return say(args, &home, &environment),
         Some(_) | None => {}
@@ -166,12 +169,6 @@ fn connect(home: &Path, environment: &Environment) -> Result<Option<Client>, Str
     let socket = shim::gateway_socket_path(home, &environment.runtime_dir()).map_err(|error| error.to_string())?;
     Client::connect(&socket)
         .map_err(|error| format!("the gateway's socket `{}` does not answer: {error}", socket.display()))
-}
-
-fn completions(shell: clap_complete::Shell) -> Answer {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Kanban::command(), "kanban", &mut script);
-    Answer { stdout: String::from_utf8_lossy(&script).into_owned(), ..Answer::default() }
 }
 
 fn mistaken(mistake: Mistake) -> Answer {

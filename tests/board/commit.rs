@@ -37,6 +37,9 @@ async fn a_snapshot_does_not_change_under_its_reader() {
 
 /// What one writer of a crowd does with its transaction.
 #[derive(Clone, Copy, Debug, PartialEq)]
+/// A comment that the database is made to fail on.
+const FAULT: &str = "fault";
+
 enum Does {
     Commits,
     IsDropped,
@@ -58,8 +61,7 @@ async fn act(board: Board, at: usize) -> (Does, Result<TaskId, Option<Error>>) {
             Ok(_) => panic!("an unknown task was completed"),
         },
         Does::Faults => {
-            tx.acknowledge("console", "twice", "", NOW).await.unwrap();
-            let fault = tx.acknowledge("console", "twice", "", NOW).await.unwrap_err();
+            let fault = tx.comment(&person(), &id, "ann", FAULT, NOW).await.unwrap_err();
             // A transaction that has failed takes no further statement, and cannot be committed.
             assert!(tx.task(&id).await.is_err());
             assert!(tx.commit().await.is_err());
@@ -72,6 +74,7 @@ async fn act(board: Board, at: usize) -> (Does, Result<TaskId, Option<Error>>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_crowd_of_writers_keeps_what_was_acknowledged_and_nothing_else() {
     let f = Fixture::new().await;
+    f.fault_on_comment(FAULT);
     for _ in 0..3 {
         let crowd = (0..200).map(|at| tokio::spawn(act(f.board.clone(), at)));
         for done in join_all(crowd).await {
