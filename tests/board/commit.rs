@@ -36,10 +36,10 @@ async fn a_snapshot_does_not_change_under_its_reader() {
 }
 
 /// What one writer of a crowd does with its transaction.
-#[derive(Clone, Copy, Debug, PartialEq)]
 /// A comment that the database is made to fail on.
 const FAULT: &str = "fault";
 
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Does {
     Commits,
     IsDropped,
