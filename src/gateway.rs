@@ -3,8 +3,11 @@
 pub mod lock;
 mod up;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use kanban_platform::{Author, Commands, Input, Kind, Receipt, Request, Spec, Suggestion, Surface, Thread};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 pub use self::up::{Up, up};
@@ -155,17 +158,32 @@ impl Gateway {
     }
 
     /// The post of ours behind a message, and the board that it came from.
+    ///
+    /// People and programs can be faster than we note that a post has arrived, so while the thread is owed something
+    /// an unknown message is looked for again.
     async fn told(&self, thread: &Thread, message: &str) -> Result<Option<(Board, Told)>, Error> {
-        for slug in self.desk.boards.names()? {
-            let board = self.desk.boards.get(&slug).await?;
-            let told = board.read().await?.told(thread, message).await?;
-            if let Some(told) = told {
-                return Ok(Some((board, told)));
+        let mut commits = self.desk.boards.wake().commits.subscribe();
+        let deadline = Instant::now() + NOTING;
+        loop {
+            commits.mark_unchanged();
+            let mut is_owed = false;
+            for slug in self.desk.boards.names()? {
+                let board = self.desk.boards.get(&slug).await?;
+                let mut tx = board.read().await?;
+                if let Some(told) = tx.told(thread, message).await? {
+                    return Ok(Some((board.clone(), told)));
+                }
+                is_owed |= tx.threads_owed().await?.iter().any(|owed| owed.thread() == *thread);
+            }
+            if !is_owed || timeout_at(deadline, commits.changed()).await.is_err() {
+                return Ok(None);
             }
         }
-        Ok(None)
     }
 }
+
+/// How long a message may be unknown because its arrival is not noted yet.
+const NOTING: Duration = Duration::from_secs(2);
 
 /// Words as a command on this board.
 fn on(board: &Board, words: &[String]) -> Result<Kanban, Mistake> {

@@ -244,6 +244,7 @@ statements! {
     DELIVERY_PART = "UPDATE deliveries SET parts_sent = $2 WHERE id = $1";
     DELIVERY_SENT = "UPDATE deliveries SET state = 'sent', message = $2, sent_at = $3, attempts = attempts + 1, error = NULL WHERE id = $1";
     DELIVERY_LATER = "UPDATE deliveries SET next_at = $2, error = $3, attempts = attempts + 1 WHERE id = $1";
+    DELIVER_NOW = "UPDATE deliveries SET next_at = created_at WHERE thread_id = $1 AND state = 'queued'";
     DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1";
     DELIVERIES_OWED = "SELECT CAST(count(*) AS BIGINT) FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
         WHERE state = 'queued' AND parked_at IS NULL";
