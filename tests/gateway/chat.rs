@@ -1,0 +1,1 @@
+//! What people write in a chat, as a phone sends it, and what comes back.

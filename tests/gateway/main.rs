@@ -1,0 +1,8 @@
+//! The binary, end to end: gateways that run, command lines that talk to them, workers as real processes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod chat;
+mod home;
+mod storm;
+mod story;

@@ -1,0 +1,201 @@
+//! Much at once, and kills at any moment: nothing is crossed, doubled or lost.
+
+use std::{collections::BTreeMap, fs, sync::Barrier, thread, time::Duration};
+
+use serde_json::Value;
+
+use crate::home::{Home, Scale, Wire, until};
+
+#[test]
+fn twelve_threads_at_the_same_moment_are_never_crossed() {
+    let scale = Scale::of("crossed replies", 5, 50);
+    let home = Home::new();
+    let _gateway = home.up();
+    let mut tasks = BTreeMap::new();
+    for round in 0..scale.count {
+        let start = Barrier::new(12);
+        let created: Vec<(String, Value)> = thread::scope(|threads| {
+            let (start, home) = (&start, &home);
+            let said: Vec<_> = (0..12)
+                .map(|number| {
+                    threads.spawn(move || {
+                        let name = format!("thread{number}");
+                        let text =
+                            format!("/kanban create round {round} of {name} --assignee script --body 'echo {name}'");
+                        start.wait();
+                        let out = home.run(["say", "--json", "--thread", &name, &text]).ok();
+                        (name, serde_json::from_str(&out).unwrap())
+                    })
+                })
+                .collect();
+            said.into_iter().map(|said| said.join().unwrap()).collect()
+        });
+        for (thread, post) in created {
+            assert_eq!(post["thread"], *thread);
+            let text = post["text"].as_str().unwrap();
+            assert!(text.contains(&format!("\"round {round} of {thread}\"")), "{thread} got {text}");
+            let id = post["task"].as_str().unwrap().to_owned();
+            let watches = home.json(&format!("watches {id} --json"));
+            let followers: Vec<&Value> = watches.as_array().unwrap().iter().map(|watch| &watch["thread"]).collect();
+            assert_eq!(followers, [&format!("console:{thread}")], "{id}");
+            assert!(tasks.insert(id, thread).is_none());
+        }
+    }
+    for (id, thread) in &tasks {
+        home.post(id, "completed");
+        let posts = home.posts(id, "completed");
+        assert_eq!(posts.len(), 1, "{posts:?}");
+        assert_eq!(posts[0]["thread"], **thread);
+        assert!(posts[0]["text"].as_str().unwrap().contains(&format!("\n{thread}\n")), "{posts:?}");
+    }
+    for line in home.transcript() {
+        let id = line["task"].as_str().unwrap();
+        assert_eq!(line["thread"], *tasks[id], "{line}");
+    }
+    scale.done("12 messages at the same moment, 0 crossed");
+}
+
+#[test]
+fn kills_at_any_moment_leave_each_task_with_its_one_true_end() {
+    let mut scale = Scale::of("kills", 8, 100);
+    let home = Home::with_settings("[dispatch]\nmax_running = 8\n");
+    let mut gateway = home.up();
+    // Half of them from a thread, so that posts are owed; the others from the command line with a thread that follows.
+    let mut tasks = Vec::new();
+    let mut created = 0;
+    let create = |number: u64, draw: u64| {
+        let file = home.work(&format!("job{number}"));
+        let fails = draw % 5 == 0;
+        let pause = if draw % 3 == 0 { "sleep 0.2; " } else { "" };
+        let body = format!("echo line >> {}; {pause}exit {}", file.display(), i32::from(fails));
+        let text = format!("/kanban create job {number} --assignee script --max-retries 1 --body '{body}'");
+        let out = home.run(["say", "--json", "--thread", &format!("t{}", number % 5), &text]).ok();
+        let post: Value = serde_json::from_str(&out).unwrap();
+        (post["task"].as_str().unwrap().to_owned(), file, fails)
+    };
+    for _ in 0..50 {
+        tasks.push(create(created, scale.below(60)));
+        created += 1;
+    }
+    for _ in 0..scale.count {
+        // A kill is only worth something while work is going on.
+        if home.count("SELECT count(*) FROM tasks WHERE status IN ('ready', 'running')") < 10 {
+            for _ in 0..25 {
+                tasks.push(create(created, scale.below(60)));
+                created += 1;
+            }
+        }
+        let moment = Duration::from_micros(scale.below(120_000));
+        pause(moment);
+        gateway.kill();
+        gateway = home.up();
+    }
+    until("all work is done", || {
+        (home.count("SELECT count(*) FROM tasks WHERE status NOT IN ('done', 'blocked')") == 0
+            && home.count("SELECT count(*) FROM deliveries WHERE state = 'queued'") == 0)
+            .then_some(())
+    });
+    for (id, file, fails) in &tasks {
+        let lines = fs::read_to_string(file).unwrap_or_default();
+        let told = || format!("{id}: runs {:?}, events {:?}", home.runs(id), home.events(id));
+        assert_eq!(lines, "line\n", "{}", told());
+        let (status, event, other) =
+            if *fails { ("blocked", "gave_up", "completed") } else { ("done", "completed", "gave_up") };
+        assert_eq!(home.status(id), status, "{}", told());
+        let ends = home.events(id).iter().filter(|kind| ["gave_up", "completed"].contains(&kind.as_str())).count();
+        assert_eq!(ends, 1, "{}", told());
+        assert_eq!(home.posts(id, event).len(), 1, "{:?}", home.posts(id, event));
+        assert_eq!(home.posts(id, other).len(), 0);
+        assert_eq!(home.posts(id, "created").len(), 1);
+    }
+    let mut messages: Vec<_> = home.transcript().iter().map(|line| line["message"].as_i64().unwrap()).collect();
+    messages.sort_unstable();
+    let count = messages.len();
+    messages.dedup();
+    assert_eq!(messages.len(), count, "two posts have one number");
+    let whole: String = home.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(whole, "ok");
+    assert_eq!(gateway.stop(), 0);
+    let left: Vec<_> = fs::read_dir(home.path("run")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    scale.done(&format!("kill -9, {} tasks, each with its one true end", tasks.len()));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the moment of a kill is drawn; nothing is waited for")]
+fn pause(time: Duration) {
+    thread::sleep(time);
+}
+
+#[test]
+fn sixteen_clients_claim_each_task_once() {
+    let scale = Scale::of("claims", 50, 2_000);
+    let home = Home::new();
+    let _gateway = home.up();
+    let total = scale.count;
+    let mut wire = Wire::open(&home.socket());
+    let ids: Vec<String> = (0..total)
+        .map(|number| {
+            let out = wire.run(&["create", "--json", &format!("task {number}")]).ok();
+            serde_json::from_str::<Value>(&out).unwrap()["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let start = Barrier::new(16);
+    let granted: Vec<usize> = thread::scope(|threads| {
+        let (start, ids, home) = (&start, &ids, &home);
+        let claimed: Vec<_> = (0..16)
+            .map(|client| {
+                threads.spawn(move || {
+                    let mut wire = Wire::open(&home.socket());
+                    start.wait();
+                    let mut granted = 0;
+                    for (number, id) in ids.iter().enumerate() {
+                        // Every client has a few tries as a process of its own.
+                        let ran = if number < 3 { home.run(["claim", id]) } else { wire.run(&["claim", id]) };
+                        match ran.exit {
+                            0 => granted += 1,
+                            1 => assert!(ran.err.contains("cannot claim"), "client {client}: {ran:?}"),
+                            other => panic!("exit {other}: {ran:?}"),
+                        }
+                    }
+                    granted
+                })
+            })
+            .collect();
+        claimed.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    assert_eq!(granted.iter().sum::<usize>(), total, "{granted:?}");
+    let doubled = "SELECT count(*) FROM (SELECT task_id FROM events WHERE kind = 'claimed' GROUP BY task_id HAVING count(*) <> 1)";
+    assert_eq!(home.count(doubled), 0);
+    assert_eq!(usize::try_from(home.count("SELECT count(*) FROM runs")).unwrap(), total);
+    scale.done("16 claims, 0 double");
+}
+
+#[test]
+fn eight_processes_with_one_key_make_one_task() {
+    let home = Home::new();
+    home.ok("init");
+    let race = |key: &str| {
+        let start = Barrier::new(8);
+        let ids: Vec<String> = thread::scope(|threads| {
+            let (start, home) = (&start, &home);
+            let created: Vec<_> = (0..8)
+                .map(|_| {
+                    threads.spawn(move || {
+                        start.wait();
+                        home.create(&["once", "--idempotency-key", key])
+                    })
+                })
+                .collect();
+            created.into_iter().map(|created| created.join().unwrap()).collect()
+        });
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    };
+    race("without a gateway");
+    let gateway = home.up();
+    race("through the socket");
+    race("without a gateway");
+    assert_eq!(gateway.stop(), 0);
+    race("through the socket");
+    assert_eq!(home.count("SELECT count(*) FROM tasks"), 2);
+    assert_eq!(home.count("SELECT count(*) FROM events WHERE kind = 'created'"), 2);
+}
