@@ -216,7 +216,7 @@ statements! {
 
     // Threads and watches
     THREAD_ID = "INSERT INTO threads (platform, space, channel, thread, created_at) VALUES ($1, $2, $3, $4, $5) \
-        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET parked_at = NULL, parked_reason = NULL RETURNING id";
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET created_at = threads.created_at RETURNING id, parked_at";
     FIND_THREAD = "SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4";
     PARK_THREAD = "UPDATE threads SET parked_at = $2, parked_reason = $3 WHERE id = $1";
     REVIVE_THREAD = "UPDATE threads SET parked_at = NULL, parked_reason = NULL WHERE id = $1 AND parked_at IS NOT NULL";
