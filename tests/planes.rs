@@ -21,6 +21,7 @@ use kanban_gateway::{
     notifier::Notifier,
 };
 use kanban_platform::Platform;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::console::{Console, kanban};
@@ -90,10 +91,13 @@ async fn a_post_that_hangs_holds_no_transaction() {
 
     platform.wait_for_attempts(1).await;
     // The post is under way and has no answer. Who writes now waits for nobody.
-    let mut tx = board.write().await.unwrap();
-    let new = NewTask { title: "meanwhile".to_owned(), ..NewTask::default() };
-    tx.create(&person, person.name(), new, 1).await.unwrap();
-    tx.commit().await.unwrap();
+    let meanwhile = async {
+        let mut tx = board.write().await.unwrap();
+        let new = NewTask { title: "meanwhile".to_owned(), ..NewTask::default() };
+        tx.create(&person, person.name(), new, 1).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    timeout(Duration::from_secs(10), meanwhile).await.expect("no transaction should be open during a post");
     assert!(platform.messages(&ops).is_empty(), "the post should hang until it is released");
 
     platform.release();
