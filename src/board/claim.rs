@@ -143,7 +143,8 @@ impl Tx {
         boot_id: &str,
         now: Millis,
     ) -> Result<(), Error> {
-        // A worker may be done before this is written: then the run is closed and there is nothing to add.
+        // A worker may be done before this is written, and each gateway that follows it hears of its start: then there is
+        // nothing to add.
         if sql!(self, RUN_STARTED, run, pid, start_time, boot_id; execute) == 1 {
             let run = self.run(run).await?;
             let task = self.task(&run.task_id).await?;

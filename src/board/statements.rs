@@ -165,7 +165,8 @@ statements! {
     LATEST_SUMMARY = "SELECT summary FROM runs WHERE task_id = $1 AND summary IS NOT NULL ORDER BY id DESC LIMIT 1";
     END_RUN = "UPDATE runs SET ended_at = $2, outcome = $3, ended_by = $4, summary = coalesce($5, summary), \
         metadata = coalesce($6, metadata), error = coalesce($7, error), claim_expires = NULL WHERE id = $1 AND ended_at IS NULL RETURNING ", run!();
-    RUN_STARTED = "UPDATE runs SET worker_pid = $2, worker_start_time = $3, boot_id = $4 WHERE id = $1 AND ended_at IS NULL";
+    RUN_STARTED = "UPDATE runs SET worker_pid = $2, worker_start_time = $3, boot_id = $4 WHERE id = $1 AND ended_at IS NULL \
+        AND worker_pid IS NULL";
     RUN_WORKSPACE = "UPDATE runs SET workspace = $2 WHERE id = $1";
     HEARTBEAT = "UPDATE runs SET last_heartbeat_at = $2, heartbeat_note = coalesce($3, heartbeat_note), \
         claim_expires = CASE WHEN claim_expires IS NULL THEN NULL ELSE $4 END WHERE id = $1 AND ended_at IS NULL";

@@ -87,21 +87,27 @@ impl Attempt {
         self.tracker.spawn(
             async move {
                 let key = (board.slug().clone(), claim.run.id);
-                let launched = match place {
-                    Ok(place) => this.launch(&board, &claim, &profile, &token, &place).await.map(|at| (place, at)),
-                    Err(error) => Err(error.to_string()),
-                };
-                match launched {
-                    Ok((place, workspace)) if this.starts_only.load(Ordering::Relaxed) => {
-                        this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
-                        drop(place);
+                let place = match place {
+                    Ok(place) => place,
+                    Err(error) => {
+                        this.settle(&board, claim.run.id, &Ending::NotStarted { error: error.to_string() }).await;
+                        let _ = this.tell.send(key);
                         return;
                     }
-                    Ok((place, workspace)) => {
+                };
+                match this.launch(&board, &claim, &profile, &token, &place).await {
+                    Ok(Some(workspace)) => {
                         this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
+                        if this.starts_only.load(Ordering::Relaxed) {
+                            return;
+                        }
                         this.follow(&board, claim.run.id, &place.rundir, &place.socket, &token).await;
                     }
-                    Err(error) => this.settle(&board, claim.run.id, &Ending::NotStarted { error }).await,
+                    Ok(None) => clear(&place.rundir, &place.socket),
+                    Err(error) => {
+                        this.settle(&board, claim.run.id, &Ending::NotStarted { error }).await;
+                        clear(&place.rundir, &place.socket);
+                    }
                 }
                 // The dispatcher that would listen may be gone.
                 let _ = this.tell.send(key);
@@ -146,7 +152,8 @@ impl Attempt {
         });
     }
 
-    /// Makes everything ready and starts the shim. Answers where the worker works.
+    /// Makes everything ready and starts the shim. Answers where the worker works; nothing if its run was closed before
+    /// it could start.
     async fn launch(
         &self,
         board: &Board,
@@ -154,7 +161,7 @@ impl Attempt {
         profile: &Profile,
         token: &Token,
         place: &Place,
-    ) -> Result<PathBuf, String> {
+    ) -> Result<Option<PathBuf>, String> {
         let task = &claim.task;
         let kind = Workspace::of(task);
         if let Workspace::Dir(path) = &kind {
@@ -167,9 +174,22 @@ impl Attempt {
         let prompt = write_prompt(&place.rundir, &text).map_err(failed)?;
         let spec = self.spec(board, claim, profile, token, place, &workspace, &prompt).map_err(failed)?;
         let listener = client::prepare(&place.rundir, &spec).map_err(failed)?;
+        // Whoever closes the run from here on finds a socket by which it is stopped; before, there was none.
+        if self.is_closed(board, claim.run.id).await.map_err(|error| error.to_string())? {
+            return Ok(None);
+        }
         client::spawn(&self.program, &place.rundir, listener)
             .map_err(|error| format!("the shim cannot be started: {error}"))?;
-        Ok(workspace)
+        Ok(Some(workspace))
+    }
+
+    async fn is_closed(&self, board: &Board, run: i64) -> Result<bool, Error> {
+        match board.read().await?.run(run).await {
+            Ok(run) => Ok(run.ended_at.is_some()),
+            // Deleted with its task.
+            Err(Error::Refused(_)) => Ok(true),
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn prompt_of(&self, board: &Board, task: &Task, run: &Run, profile: &Profile) -> Result<String, String> {
@@ -314,11 +334,7 @@ impl Attempt {
                 }
             }
         }
-        if let Err(error) = fs::remove_dir_all(rundir) {
-            tracing::warn!(%error, "the directory of a run that is over could not be removed");
-        }
-        // Its shim has removed it, unless it was killed.
-        let _ = fs::remove_file(socket);
+        clear(rundir, socket);
     }
 
     async fn note_start(&self, board: &Board, run: i64, identity: &Identity) {
@@ -404,6 +420,17 @@ impl Attempt {
             }
         }
     }
+}
+
+/// Removes what a run that is over leaves behind.
+fn clear(rundir: &Path, socket: &Path) {
+    if let Err(error) = fs::remove_dir_all(rundir)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "the directory of a run that is over could not be removed");
+    }
+    // Its shim has removed it, unless it was killed or never started.
+    let _ = fs::remove_file(socket);
 }
 
 /// What an exit means. A worker that has completed or blocked its task is past caring.

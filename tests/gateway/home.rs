@@ -136,12 +136,12 @@ impl Home {
         path
     }
 
-    /// The binary, with an environment that says nothing of the machine.
+    /// The binary, with an environment that says nothing of the machine. Programs of the test in `bin` come first.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(KANBAN);
         command
             .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", self.work("bin").display()))
             .env("HOME", self.folder.path())
             .env("USER", "ann")
             .env("LANG", "C.UTF-8")
@@ -317,9 +317,7 @@ impl Home {
                 let mut query = database.prepare(&format!("SELECT * FROM {table}")).unwrap();
                 let columns = query.column_count();
                 let rows: Vec<String> = query
-                    .query_map([], |row| {
-                        Ok((0..columns).map(|at| format!("{:?}|", row.get_ref(at).unwrap())).collect::<String>())
-                    })
+                    .query_map([], |row| Ok((0..columns).map(|at| shown(row.get_ref(at).unwrap())).collect::<String>()))
                     .unwrap()
                     .map(Result::unwrap)
                     .collect();
@@ -396,6 +394,13 @@ impl Wire {
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+    }
+}
+
+fn shown(value: rusqlite::types::ValueRef<'_>) -> String {
+    match value.as_str() {
+        Ok(text) => format!("{text}|"),
+        Err(_) => format!("{value:?}|"),
     }
 }
 

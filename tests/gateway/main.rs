@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chat;
+mod dispatch;
 mod home;
+mod roads;
 mod storm;
 mod story;
+mod worker;

@@ -95,20 +95,22 @@ fn kills_at_any_moment_leave_each_task_with_its_one_true_end() {
             && home.count("SELECT count(*) FROM deliveries WHERE state = 'queued'") == 0)
             .then_some(())
     });
+    let transcript = home.transcript();
+    let mut posts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in &transcript {
+        posts.entry(line["task"].as_str().unwrap()).or_default().push(line["event"].as_str().unwrap());
+    }
     for (id, file, fails) in &tasks {
         let lines = fs::read_to_string(file).unwrap_or_default();
         let told = || format!("{id}: runs {:?}, events {:?}", home.runs(id), home.events(id));
         assert_eq!(lines, "line\n", "{}", told());
-        let (status, event, other) =
-            if *fails { ("blocked", "gave_up", "completed") } else { ("done", "completed", "gave_up") };
+        let (status, end) = if *fails { ("blocked", "gave_up") } else { ("done", "completed") };
         assert_eq!(home.status(id), status, "{}", told());
         let ends = home.events(id).iter().filter(|kind| ["gave_up", "completed"].contains(&kind.as_str())).count();
         assert_eq!(ends, 1, "{}", told());
-        assert_eq!(home.posts(id, event).len(), 1, "{:?}", home.posts(id, event));
-        assert_eq!(home.posts(id, other).len(), 0);
-        assert_eq!(home.posts(id, "created").len(), 1);
+        assert_eq!(posts[id.as_str()], ["created", end], "{}", told());
     }
-    let mut messages: Vec<_> = home.transcript().iter().map(|line| line["message"].as_i64().unwrap()).collect();
+    let mut messages: Vec<_> = transcript.iter().map(|line| line["message"].as_i64().unwrap()).collect();
     messages.sort_unstable();
     let count = messages.len();
     messages.dedup();

@@ -8,8 +8,15 @@ use serde_json::{Value, json};
 use super::create::start_at;
 use crate::{
     board::{
-        Board, Error, Reason, TaskId, Tx, actor::Actor, block::Held, error::refuse, event::Kind, finish::HandOff,
-        moves::Action, task::BlockKind, thread::Following,
+        Board, Error, Reason, TaskId, Tx,
+        actor::Actor,
+        block::Held,
+        error::refuse,
+        event::Kind,
+        finish::HandOff,
+        moves::Action,
+        task::{BlockKind, Status},
+        thread::Following,
     },
     command::{
         access,
@@ -29,6 +36,10 @@ pub(super) async fn link(desk: &Desk, caller: &Caller, args: &verbs::Link, tx: &
 }
 
 pub(super) async fn unlink(desk: &Desk, caller: &Caller, args: &verbs::Unlink, tx: &mut Tx) -> Result<Done, Error> {
+    if tx.task(&args.child).await?.status == Status::Todo {
+        // Without the last link it starts.
+        may_release(desk, caller, &args.child, tx).await?;
+    }
     tx.unlink(&caller.actor, &args.parent, &args.child, desk.now()).await?;
     Ok(Reply::text(format!("Unlinked {} -> {}", args.parent, args.child)).about(&args.child).into())
 }
@@ -121,7 +132,15 @@ pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Schedul
     let at = start_at(args.at, args.delay, desk.now());
     let mut each = Each::default();
     for id in &args.tasks() {
-        let scheduled = tx.schedule(&caller.actor, id, at, reason, desk.now()).await;
+        // With a time it goes on by itself, and that is a release.
+        let scheduled = match at {
+            Some(_) => may_release(desk, caller, id, tx).await,
+            None => Ok(()),
+        };
+        let scheduled = match scheduled {
+            Ok(()) => tx.schedule(&caller.actor, id, at, reason, desk.now()).await,
+            Err(refused) => Err(refused),
+        };
         each.add(id, scheduled.map(|()| format!("Scheduled {id}{suffix}")))?;
     }
     Ok(each.done())
