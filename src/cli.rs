@@ -3,7 +3,8 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -121,12 +122,22 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
 fn up(args: &verbs::Up, home: PathBuf, environment: Environment) -> Result<Answer, String> {
     settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
     let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
-    telemetry::start(&settings.logs, &environment);
     let console = match args.console {
         None | Some(ConsoleForm::Text) => Some(Mode::Text),
         Some(ConsoleForm::Json) => Some(Mode::Json),
         Some(ConsoleForm::Off) => None,
     };
+    let is_typed_at = [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()] == [true; 3];
+    if console == Some(Mode::Text) && is_typed_at {
+        let path = home.join("gateway.log");
+        let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        telemetry::start_in(
+            file.map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?,
+            &settings.logs,
+        );
+    } else {
+        telemetry::start(&settings.logs, &environment);
+    }
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
     let ran = runtime.block_on(gateway::up(Up { home, environment, settings, console, stay: args.stay }));
     // A thread may still wait for a line of standard input.

@@ -28,6 +28,9 @@ struct Scale {
     idle_seconds: u64,
 }
 
+/// Measures some rows of the table.
+type Section = fn(Scale, &mut Table);
+
 const WHOLE: Scale = Scale { boards: &[1_000, 10_000, 100_000], less: 1, idle_seconds: 20 };
 const QUICK: Scale = Scale { boards: &[1_000, 20_000], less: 4, idle_seconds: 6 };
 
@@ -55,7 +58,7 @@ fn main() {
     let scale = if words.iter().any(|word| word == "--quick") { QUICK } else { WHOLE };
     let wanted: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     let mut table = Table::new();
-    let sections: [(&str, fn(Scale, &mut Table)); 4] = [
+    let sections: [(&str, Section); 4] = [
         ("commands", commands::measure),
         ("operations", operations::measure),
         ("service", service::measure),
