@@ -65,8 +65,8 @@ fn kills_at_any_moment_leave_each_task_with_its_one_true_end() {
     let mut created = 0;
     let create = |number: u64, draw: u64| {
         let file = home.work(&format!("job{number}"));
-        let fails = draw % 5 == 0;
-        let pause = if draw % 3 == 0 { "sleep 0.2; " } else { "" };
+        let fails = draw.is_multiple_of(5);
+        let pause = if draw.is_multiple_of(3) { "sleep 0.2; " } else { "" };
         let body = format!("echo line >> {}; {pause}exit {}", file.display(), i32::from(fails));
         let text = format!("/kanban create job {number} --assignee script --max-retries 1 --body '{body}'");
         let out = home.run(["say", "--json", "--thread", &format!("t{}", number % 5), &text]).ok();
