@@ -3,13 +3,13 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
-use clap::CommandFactory;
 use kanban_console::{Action, Mode, Say};
 use tokio::runtime::Runtime;
 
@@ -17,7 +17,9 @@ use crate::{
     board::Boards,
     clock::Clock,
     command::{
-        Desk, Kanban, Mistake, Reply, SharedSettings, Verb, from_arguments, stream,
+        Desk, Kanban, Mistake, Reply, SharedSettings, Verb, from_arguments,
+        reference::completions,
+        stream,
         verbs::{self, ConsoleForm, Read, Shell, Write as Change},
     },
     control::{Client, SayAnswer, owner},
@@ -67,7 +69,9 @@ fn call(spec: &Spec, arguments: &[OsString]) -> Result<Answer, String> {
 fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
     let home = settings::home(command.home.as_deref(), &environment).map_err(|refusal| refusal.to_string())?;
     match &command.verb {
-        Some(Verb::Shell(Shell::Completions(args))) => return Ok(completions(args.shell)),
+        Some(Verb::Shell(Shell::Completions(args))) => {
+            return Ok(Answer { stdout: completions(args.shell), ..Answer::default() });
+        }
         Some(Verb::Shell(Shell::Up(args))) => return up(args, home, environment),
         Some(Verb::Shell(Shell::Say(args))) => return say(args, &home, &environment),
         Some(_) | None => {}
@@ -118,12 +122,22 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
 fn up(args: &verbs::Up, home: PathBuf, environment: Environment) -> Result<Answer, String> {
     settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
     let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
-    telemetry::start(&settings.logs, &environment);
     let console = match args.console {
         None | Some(ConsoleForm::Text) => Some(Mode::Text),
         Some(ConsoleForm::Json) => Some(Mode::Json),
         Some(ConsoleForm::Off) => None,
     };
+    let is_typed_at = [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()] == [true; 3];
+    if console == Some(Mode::Text) && is_typed_at {
+        let path = home.join("gateway.log");
+        let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        telemetry::start_in(
+            file.map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?,
+            &settings.logs,
+        );
+    } else {
+        telemetry::start(&settings.logs, &environment);
+    }
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
     let ran = runtime.block_on(gateway::up(Up { home, environment, settings, console, stay: args.stay }));
     // A thread may still wait for a line of standard input.
@@ -166,12 +180,6 @@ fn connect(home: &Path, environment: &Environment) -> Result<Option<Client>, Str
     let socket = shim::gateway_socket_path(home, &environment.runtime_dir()).map_err(|error| error.to_string())?;
     Client::connect(&socket)
         .map_err(|error| format!("the gateway's socket `{}` does not answer: {error}", socket.display()))
-}
-
-fn completions(shell: clap_complete::Shell) -> Answer {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Kanban::command(), "kanban", &mut script);
-    Answer { stdout: String::from_utf8_lossy(&script).into_owned(), ..Answer::default() }
 }
 
 fn mistaken(mistake: Mistake) -> Answer {

@@ -17,9 +17,6 @@ use crate::{
     settings::Role,
 };
 
-/// How long it may take from the moment that a person sees a post until its number is recorded.
-const RECORDED_WITHIN: Duration = Duration::from_secs(2);
-
 /// The port that platforms call.
 pub struct Gateway {
     desk: Desk,
@@ -162,40 +159,30 @@ impl Gateway {
 
     /// The post of ours behind a message, and the board that it came from.
     ///
-    /// A person can answer a post before its number is recorded, so while the thread is owed something this waits a moment.
+    /// People and programs can be faster than we note that a post has arrived, so while the thread is owed something
+    /// an unknown message is looked for again.
     async fn told(&self, thread: &Thread, message: &str) -> Result<Option<(Board, Told)>, Error> {
-        let deadline = Instant::now() + RECORDED_WITHIN;
         let mut commits = self.desk.boards.wake().commits.subscribe();
+        let deadline = Instant::now() + NOTING;
         loop {
             commits.mark_unchanged();
-            let is_owed = self.is_owed(thread).await?;
-            let found = self.find(thread, message).await?;
-            if found.is_some() || !is_owed || timeout_at(deadline, commits.changed()).await.is_err() {
-                return Ok(found);
+            let mut is_owed = false;
+            for board in self.desk.boards.all().await? {
+                let mut tx = board.read().await?;
+                if let Some(told) = tx.told(thread, message).await? {
+                    return Ok(Some((board, told)));
+                }
+                is_owed |= tx.threads_owed().await?.iter().any(|owed| owed.thread() == *thread);
+            }
+            if !is_owed || timeout_at(deadline, commits.changed()).await.is_err() {
+                return Ok(None);
             }
         }
-    }
-
-    async fn find(&self, thread: &Thread, message: &str) -> Result<Option<(Board, Told)>, Error> {
-        for board in self.desk.boards.all().await? {
-            let told = board.read().await?.told(thread, message).await?;
-            if let Some(told) = told {
-                return Ok(Some((board, told)));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn is_owed(&self, thread: &Thread) -> Result<bool, Error> {
-        for board in self.desk.boards.all().await? {
-            let owed = board.read().await?.threads_owed().await?;
-            if owed.iter().any(|owed| owed.thread() == *thread) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
+
+/// How long a message may be unknown because its arrival is not noted yet.
+const NOTING: Duration = Duration::from_secs(2);
 
 /// Words as a command on this board.
 fn on(board: &Board, words: &[String]) -> Result<Kanban, Mistake> {

@@ -1,4 +1,37 @@
 //! The kanban gateway: a chat bot service that speaks `/kanban`, keeps a durable board and runs workers.
+//!
+//! # Map
+//!
+//! Three planes, each blind to the machinery of the others; `docs/architecture.md` follows a message and an event
+//! through them.
+//!
+//! - control: the adapters, which know [`kanban_platform`] and nothing of ours beside it; [`gateway`] routes what they
+//!   bring; [`command`] declares every verb, reads what people typed, and runs it
+//! - state: [`board`], the only code that knows SQL
+//! - execution: [`dispatcher`] claims tasks and starts workers, [`shim`] is the small process that owns one worker, and
+//!   [`process`] is what the system tells of processes
+//!
+//! Beside them: [`notifier`] hands posts to platforms, [`control`] is the socket that the command line and the shims
+//! reach a gateway by, [`cli`] is the command line itself, [`doctor`] says what is usable here. What comes from outside
+//! comes by [`settings`], [`clock`] and [`random`]; [`telemetry`] is the program's own log, [`secret`] what it must not
+//! show, [`suggest`] the distance behind "did you mean".
+//!
+//! # Invariants
+//!
+//! Each with the test that fails first when it does not hold; `docs/architecture.md` has all of them.
+//!
+//! 1. Each client library is named in one place: `tests/architecture.rs::only_the_board_knows_sql`.
+//! 2. A verb is declared once, and all else is derived: `tests/surfaces.rs::the_declaration_is_sound`.
+//! 3. A command is a call down and a value back, with nothing around it:
+//!    `tests/architecture.rs::what_comes_from_outside_comes_through_one_door`.
+//! 4. A change, its event, its posts and the acknowledgement are one transaction, and nothing is sent or spawned inside:
+//!    `tests/board/follow.rs::an_update_is_acknowledged_with_what_it_did_or_not_at_all`,
+//!    `tests/architecture.rs::the_board_neither_sends_nor_spawns`.
+//! 5. Nothing that an agent holds is ever needed by a command: `tests/planes.rs::a_working_agent_holds_up_no_command`.
+//! 6. A pid is never trusted: `tests/shim.rs::an_identity_is_one_process_and_no_other`.
+//! 7. Every wait has a deadline, and the outside comes from outside:
+//!    `tests/architecture.rs::the_lints_that_hold_invariants_are_on`.
+//! 8. Unsafe code is in `src/process.rs` alone: `tests/architecture.rs::unsafe_code_is_in_one_file`.
 
 #![deny(unsafe_code)]
 

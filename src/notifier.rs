@@ -88,7 +88,8 @@ impl Notifier {
                         drains.abort_all();
                     }
                 },
-                () = wake.notifier.notified() => {}
+                // What was put off may be due at once: a thread that speaks again is alive.
+                () = wake.notifier.notified() => waiting.clear(),
                 () = shutdown.cancelled(), if stop_at.is_none() => stop_at = Some(Instant::now() + drain),
                 () = until(stop_at) => return,
                 () = pause(alarm) => {}
@@ -171,18 +172,24 @@ impl Notifier {
                 Ok(None)
             }
             Err(PostError::Gone(reason)) => {
-                tracing::warn!(thread.id = %thread, "{thread} cannot be written to; what it is owed waits");
-                let again = now + LONGEST_WAIT;
                 let mut tx = board.write().await?;
-                tx.park_thread(thread_id, &reason, now).await?;
+                // Somebody has spoken there while this post was under way, so it is worth another try before long.
+                let has_spoken = tx
+                    .next_deliveries(thread_id)
+                    .await?
+                    .iter()
+                    .any(|owed| owed.id > delivery.id && matches!(owed.post.kind, PostKind::Reply { .. }));
+                let again = now + if has_spoken { backoff(delivery) } else { LONGEST_WAIT };
+                if !has_spoken {
+                    tracing::warn!(thread.id = %thread, "{thread} cannot be written to; what it is owed waits");
+                    tx.park_thread(thread_id, &reason, now).await?;
+                }
                 tx.delivery_later(delivery.id, again, &reason).await?;
                 tx.commit().await?;
                 Ok(Some(again))
             }
             Err(PostError::Later(wait, reason)) => {
-                let doublings = u32::try_from(delivery.attempts).unwrap_or(0).min(20);
-                let backoff = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
-                let again = now + backoff.max(Millis::try_from(wait.as_millis()).unwrap_or(LONGEST_WAIT));
+                let again = now + backoff(delivery).max(Millis::try_from(wait.as_millis()).unwrap_or(LONGEST_WAIT));
                 let mut tx = board.write().await?;
                 tx.delivery_later(delivery.id, again, &reason).await?;
                 tx.commit().await?;
@@ -217,6 +224,12 @@ impl Notifier {
         }
         Ok(Ok(message))
     }
+}
+
+/// How long a delivery waits after a failure: twice as long each time.
+fn backoff(delivery: &Delivery) -> Millis {
+    let doublings = u32::try_from(delivery.attempts).unwrap_or(0).min(20);
+    FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT)
 }
 
 /// A post as messages that the platform takes. Each part is a delivery of its own; the buttons are below the last one.

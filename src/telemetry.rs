@@ -14,7 +14,7 @@
 //! | `duration_ms`, `size_bytes`, `attempt` | figures, with the unit in the name |
 //! | `error` | what a fault said |
 
-use std::{io::IsTerminal, panic};
+use std::{fs::File, io::IsTerminal, panic, sync::Mutex};
 
 use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
@@ -28,6 +28,13 @@ pub fn start(logs: &Logs, environment: &Environment) {
     let color = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none();
     let chosen = tracing::subscriber::set_global_default(subscriber(logs, color, std::io::stderr));
     if chosen.is_ok() {
+        panic::set_hook(Box::new(report_panic));
+    }
+}
+
+/// Starts the log in a file: where a person types at the terminal, lines of a log would run into theirs.
+pub fn start_in(file: File, logs: &Logs) {
+    if tracing::subscriber::set_global_default(subscriber(logs, false, Mutex::new(file))).is_ok() {
         panic::set_hook(Box::new(report_panic));
     }
 }

@@ -61,6 +61,16 @@ fn named_only_in(word: &str, allowed: &[&str]) {
     assert!(elsewhere.is_empty(), "`{word}` may be named in {allowed:?} alone, and is in {elsewhere:?}");
 }
 
+/// As [`named_only_in`], for words that also have an everyday meaning: only where they are called.
+fn named_only_in_calls_of(function: &str, allowed: &str) {
+    for (file, text) in sources(&["src", "adapters"]) {
+        let calls = text.lines().any(|line| {
+            line.contains(&format!("process::{function}(")) || line.contains(&format!("libc::{function}("))
+        });
+        assert!(!calls || file == allowed, "`{function}` may be called in {allowed} alone, and is in {file}");
+    }
+}
+
 #[test]
 fn only_the_board_knows_sql() {
     named_only_in("sqlx", &["src/board/", "src/board.rs", "src/import/", "src/import.rs"]);
@@ -105,6 +115,106 @@ fn adapters_depend_on_nothing_of_ours_but_the_contract() {
             .collect();
         assert!(ours.is_empty(), "{manifest} depends on {ours:?}");
     }
+}
+
+#[test]
+fn the_board_neither_sends_nor_spawns() {
+    for (file, text) in sources(&["src/board"]) {
+        for module in ["command", "control", "dispatcher", "gateway", "notifier", "process", "settings", "shim"] {
+            let named = text.contains(&format!("crate::{module}")) || text.contains(&format!("    {module}::"));
+            assert!(
+                !named,
+                "{file} names `{module}`; the board changes rows and wakes others, who act after its commit"
+            );
+        }
+        for word in ["Platform", "Commands", "Command", "TcpStream", "UnixStream"] {
+            assert!(!names(&text, word), "{file} names `{word}`; what is sent or started waits for the commit");
+        }
+    }
+}
+
+#[test]
+fn processes_are_signalled_in_one_file() {
+    for word in ["kill_process", "kill_process_group", "pidfd_open", "pidfd_send_signal", "kill", "killpg"] {
+        named_only_in_calls_of(word, "src/process.rs");
+    }
+}
+
+/// The lints that hold what no test can see: each of these would let something in or out by the back door.
+#[test]
+fn the_lints_that_hold_invariants_are_on() {
+    let lints = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
+    for lint in ["disallowed_methods", "print_stdout", "print_stderr", "allow_attributes", "await_holding_lock"] {
+        assert!(lints.contains(&format!("\n{lint} = \"deny\"\n")), "`{lint}` should be denied in Cargo.toml");
+    }
+    for (manifest, text) in manifests() {
+        let ours = text.get("lints").is_some_and(|lints| lints.to_string().contains("workspace"));
+        assert!(ours, "{manifest} should have the lints of the workspace");
+    }
+    let banned = fs::read_to_string(Path::new(ROOT).join("clippy.toml")).unwrap();
+    for method in ["time::SystemTime::now", "env::var", "env::var_os", "env::vars", "env::vars_os", "thread::sleep"] {
+        assert!(banned.contains(&format!("\"std::{method}\"")), "`std::{method}` should be disallowed in clippy.toml");
+    }
+}
+
+/// Whoever reads the clock or the environment by an exception from the lint is listed here.
+#[test]
+fn what_comes_from_outside_comes_through_one_door() {
+    let exceptions: Vec<_> = sources(&["src", "adapters"])
+        .into_iter()
+        .filter(|(_, text)| names(text, "disallowed_methods"))
+        .map(|(file, _)| file)
+        .collect();
+    // What points git at another repository is taken out of its environment, and none of it is read.
+    let expected = ["src/clock.rs", "src/dispatcher/workspace/git.rs", "src/settings/environment.rs"];
+    assert_eq!(exceptions.iter().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+    named_only_in("getrandom", &["src/random.rs"]);
+}
+
+#[test]
+fn each_invariant_names_tests_that_exist() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/architecture.md")).unwrap();
+    let code = fs::read_to_string(Path::new(ROOT).join("src/lib.rs")).unwrap();
+    let code: Vec<_> = code.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim_end).collect();
+    let (on_page, in_code) = (invariants(&page), invariants(&code.join("\n")));
+    assert_eq!(on_page.len(), 8, "the invariants should be found in docs/architecture.md");
+    assert_eq!(in_code.len(), on_page.len(), "src/lib.rs should have each invariant too");
+    for (number, (page, code)) in on_page.iter().zip(&in_code).enumerate() {
+        assert!(!page.is_empty(), "invariant {} should name a test", number + 1);
+        assert!(!code.is_empty(), "invariant {} should name a test in src/lib.rs", number + 1);
+        assert!(code.iter().all(|test| page.contains(test)), "{code:?} of src/lib.rs should be among {page:?}");
+        for test in page {
+            assert!(is_test(test), "invariant {} names `{test}`, which is no test", number + 1);
+        }
+    }
+}
+
+/// The tests that each item of the list below "Invariants" names, as `file::name`.
+fn invariants(text: &str) -> Vec<Vec<String>> {
+    let (_, list) = text.split_once("# Invariants\n").unwrap_or_default();
+    let mut invariants: Vec<Vec<String>> = Vec::new();
+    for line in list.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)) {
+        if line.starts_with(&format!("{}. ", invariants.len() + 1)) {
+            invariants.push(Vec::new());
+        }
+        let spans = line.split('`').skip(1).step_by(2);
+        if let Some(tests) = invariants.last_mut() {
+            tests.extend(spans.filter(|span| span.starts_with("tests/")).map(str::to_owned));
+        }
+    }
+    invariants
+}
+
+/// Whether `tests/file.rs::name` is a function under a test attribute.
+fn is_test(test: &str) -> bool {
+    let Some((file, name)) = test.split_once("::") else { return false };
+    let Ok(text) = fs::read_to_string(Path::new(ROOT).join(file)) else { return false };
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    lines.iter().enumerate().any(|(number, line)| {
+        let is_named = line.trim_start_matches("async ").starts_with(&format!("fn {name}("));
+        let above = lines[..number].iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("///"));
+        is_named && above.into_iter().any(|line| matches!(*line, "#[test]") || line.starts_with("#[tokio::test"))
+    })
 }
 
 #[test]

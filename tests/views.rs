@@ -18,8 +18,7 @@ use kanban_gateway::{
     },
     clock::Millis,
     command::{
-        from_words,
-        reply::Reply,
+        Reply, from_words,
         verbs::{Read, Verb},
         view::{self, View},
     },
@@ -372,6 +371,7 @@ async fn busy_task(world: &World) -> (TaskId, TaskId, TaskId) {
         stored_path: "/srv/terms.txt",
         content_type: Some("text/plain"),
         size: 13,
+        uploaded_by: "discord:7 (bob)",
     };
     tx.attach(&bob(), &id, file, at + 8_000).await.unwrap();
     let hand_off = HandOff {

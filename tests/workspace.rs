@@ -282,6 +282,7 @@ impl Repository {
 
 fn git(directory: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
+    #[expect(clippy::disallowed_methods, reason = "variables of git that steer another repository are taken out")]
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
         command.env_remove(name);
     }

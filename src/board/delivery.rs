@@ -186,6 +186,7 @@ impl Tx {
 
     pub async fn revive_thread(&mut self, thread: i64) -> Result<(), Error> {
         if sql!(self, REVIVE_THREAD, thread; execute) == 1 {
+            sql!(self, DELIVER_NOW, thread; execute);
             self.wakes_notifier();
         }
         Ok(())

@@ -219,7 +219,7 @@ impl Action {
 pub fn markdown() -> String {
     let mut text = String::from(
         "# Statuses and moves\n\n\
-         Generated from the table in `src/board/moves.rs`; `KANBAN_BLESS=1 cargo test --test states` writes it anew.\n\
+         Generated from the table in `src/board/moves.rs`; `KANBAN_BLESS=1 cargo test --test board` writes it anew.\n\
          What is not listed is refused, and a refusal changes nothing.\n\n\
          | move | from | to | when |\n|---|---|---|---|\n",
     );

@@ -217,7 +217,7 @@ statements! {
 
     // Threads and watches
     THREAD_ID = "INSERT INTO threads (platform, space, channel, thread, created_at) VALUES ($1, $2, $3, $4, $5) \
-        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET parked_at = NULL, parked_reason = NULL RETURNING id";
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET created_at = threads.created_at RETURNING id, parked_at";
     FIND_THREAD = "SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4";
     PARK_THREAD = "UPDATE threads SET parked_at = $2, parked_reason = $3 WHERE id = $1";
     REVIVE_THREAD = "UPDATE threads SET parked_at = NULL, parked_reason = NULL WHERE id = $1 AND parked_at IS NOT NULL";
@@ -245,6 +245,7 @@ statements! {
     DELIVERY_PART = "UPDATE deliveries SET parts_sent = $2 WHERE id = $1";
     DELIVERY_SENT = "UPDATE deliveries SET state = 'sent', message = $2, sent_at = $3, attempts = attempts + 1, error = NULL WHERE id = $1";
     DELIVERY_LATER = "UPDATE deliveries SET next_at = $2, error = $3, attempts = attempts + 1 WHERE id = $1";
+    DELIVER_NOW = "UPDATE deliveries SET next_at = created_at WHERE thread_id = $1 AND state = 'queued'";
     DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1";
     DELIVERIES_OWED = "SELECT CAST(count(*) AS BIGINT) FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
         WHERE state = 'queued' AND parked_at IS NULL";

@@ -54,8 +54,11 @@ impl Watch {
 impl Tx {
     /// The number of a thread that somebody has just used: one that was parked is alive again.
     pub(crate) async fn thread_id(&mut self, thread: &Thread, now: Millis) -> Result<i64, Error> {
-        let (id,): (i64,) = sql!(self, THREAD_ID, &thread.platform, &thread.space, &thread.channel,
+        let (id, parked_at): (i64, Option<Millis>) = sql!(self, THREAD_ID, &thread.platform, &thread.space, &thread.channel,
             thread.thread.as_deref().unwrap_or(""), now; fetch_one);
+        if parked_at.is_some() {
+            self.revive_thread(id).await?;
+        }
         Ok(id)
     }
 

@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use kanban_platform::{Arg, Capability, Kind, Spec, Surface};
 
-use crate::command::{spec::spec, value::example_id, verbs::MENU};
+use crate::command::{
+    spec::{declaration, spec},
+    value::example_id,
+    verbs::MENU,
+};
 
 /// The short help: what people use most, and where the rest is.
 pub fn overview(prefix: &str) -> String {
@@ -79,6 +83,13 @@ pub fn example(path: &[&str]) -> String {
         words.extend(verb.verbs.first().map(|inner| inner.name.clone()));
     }
     words.join(" ")
+}
+
+/// The completions for a shell, as it reads them.
+pub fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut declaration().clone(), "kanban", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// `docs/commands.md`.

@@ -1,9 +1,9 @@
 //! Transactions of one process: what is dropped leaves no trace, and what shares a commit is kept whole.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::join_all};
-use kanban_gateway::board::{Board, Error, Reason, TaskId, finish::HandOff};
+use kanban_gateway::board::{Board, Error, Reason, TaskId, Tx, finish::HandOff};
 
 use crate::fixture::{Fixture, NOW, open, person, titled};
 
@@ -36,6 +36,9 @@ async fn a_snapshot_does_not_change_under_its_reader() {
 }
 
 /// What one writer of a crowd does with its transaction.
+/// A comment that the database is made to fail on.
+const FAULT: &str = "fault";
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Does {
     Commits,
@@ -58,8 +61,7 @@ async fn act(board: Board, at: usize) -> (Does, Result<TaskId, Option<Error>>) {
             Ok(_) => panic!("an unknown task was completed"),
         },
         Does::Faults => {
-            tx.acknowledge("console", "twice", "", NOW).await.unwrap();
-            let fault = tx.acknowledge("console", "twice", "", NOW).await.unwrap_err();
+            let fault = tx.comment(&person(), &id, "ann", FAULT, NOW).await.unwrap_err();
             // A transaction that has failed takes no further statement, and cannot be committed.
             assert!(tx.task(&id).await.is_err());
             assert!(tx.commit().await.is_err());
@@ -72,6 +74,7 @@ async fn act(board: Board, at: usize) -> (Does, Result<TaskId, Option<Error>>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_crowd_of_writers_keeps_what_was_acknowledged_and_nothing_else() {
     let f = Fixture::new().await;
+    f.fault_on_comment(FAULT);
     for _ in 0..3 {
         let crowd = (0..200).map(|at| tokio::spawn(act(f.board.clone(), at)));
         for done in join_all(crowd).await {
@@ -121,6 +124,77 @@ async fn writers_that_are_called_off_at_any_point_leave_the_line_in_order() {
         assert_eq!(f.count(&format!("SELECT count(*) FROM tasks WHERE id = '{id}'")), 1);
     }
     assert_eq!(f.count("SELECT count(*) FROM tasks"), f.count("SELECT count(*) FROM events"));
+}
+
+/// A change that is about to be committed, and a writer who waits behind it, to whom the commit will be left.
+async fn change(board: &Board) -> Tx {
+    let mut tx = board.write().await.unwrap();
+    tx.create(&person(), "ann", titled("entrusted"), NOW).await.unwrap();
+    tx
+}
+
+async fn is_answered(commit: impl Future<Output = Result<(), Error>>) {
+    tokio::time::timeout(Duration::from_secs(10), commit).await.expect("the commit was left undone").unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_that_was_left_to_a_writer_is_done_when_that_one_is_called_off_in_the_queue() {
+    let f = Fixture::new().await;
+    let first = change(&f.board).await;
+    let mut second = Box::pin(f.board.write());
+    assert!((&mut second).now_or_never().is_none());
+    let mut commit = Box::pin(first.commit());
+    assert!((&mut commit).now_or_never().is_none(), "it is left to the second");
+    drop(second);
+    is_answered(commit).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_was_left_to_a_writer_is_done_when_that_one_is_called_off_as_it_begins() {
+    let f = Fixture::new().await;
+    // Whether the database answers within the one poll is up to it, so this is done many times.
+    for round in 1..=50 {
+        let first = change(&f.board).await;
+        let mut second = Box::pin(f.board.write());
+        assert!((&mut second).now_or_never().is_none());
+        let mut commit = Box::pin(first.commit());
+        assert!((&mut commit).now_or_never().is_none());
+        drop((&mut second).now_or_never());
+        drop(second);
+        is_answered(commit).await;
+        assert_eq!(f.count("SELECT count(*) FROM tasks"), round);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_was_left_to_a_writer_is_done_when_that_one_is_called_off_as_it_commits() {
+    let f = Fixture::new().await;
+    let first = change(&f.board).await;
+    let mut second = Box::pin(f.board.write());
+    assert!((&mut second).now_or_never().is_none());
+    let mut commit = Box::pin(first.commit());
+    assert!((&mut commit).now_or_never().is_none());
+    let mut last = Box::pin(second.await.unwrap().commit());
+    assert!((&mut last).now_or_never().is_none(), "it waits for the disk");
+    drop(last);
+    is_answered(commit).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_is_called_off_as_it_begins_leaves_no_lock_behind() {
+    let f = Fixture::new().await;
+    f.ready("opens the writing connection").await;
+    for _ in 0..50 {
+        let mut called_off = Box::pin(f.board.write());
+        drop((&mut called_off).now_or_never());
+        drop(called_off);
+        // Another process may write before anybody here does.
+        let other = f.sql();
+        other.busy_timeout(Duration::from_secs(10)).unwrap();
+        let written = tokio::task::spawn_blocking(move || other.execute_batch("BEGIN IMMEDIATE; COMMIT")).await;
+        written.unwrap().unwrap();
+    }
+    f.ready("the line goes on").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

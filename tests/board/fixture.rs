@@ -33,6 +33,14 @@ impl Fixture {
         Self { folder, board }
     }
 
+    /// Makes the database fail on a comment with this text, as a full disk would on any statement.
+    pub(crate) fn fault_on_comment(&self, text: &str) {
+        let fault = format!(
+            "CREATE TRIGGER fault BEFORE INSERT ON comments WHEN NEW.body = '{text}' BEGIN SELECT RAISE(ABORT, 'fault'); END"
+        );
+        self.sql().execute_batch(&fault).unwrap();
+    }
+
     /// One committed transaction.
     pub(crate) async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>) -> Result<T, Error> {
         let mut tx = self.board.write().await?;

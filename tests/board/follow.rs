@@ -245,18 +245,16 @@ async fn an_update_is_acknowledged_with_what_it_did_or_not_at_all() {
     f.write(async |tx| {
         assert_eq!(tx.receipt("console", "u1").await?, None);
         tx.create(&person(), "ann", titled("once"), NOW).await?;
-        tx.acknowledge("console", "u1", "{\"exit\":0}", NOW).await
+        assert!(tx.acknowledge("console", "u1", "{\"exit\":0}", NOW).await?);
+        Ok(())
     })
     .await
     .unwrap();
     let before = f.dump();
-    let twice = f
-        .write(async |tx| {
-            tx.create(&Actor::Gateway, "ann", titled("twice"), NOW).await?;
-            tx.acknowledge("console", "u1", "{}", NOW).await
-        })
-        .await;
-    assert!(twice.is_err());
+    let mut tx = f.board.write().await.unwrap();
+    tx.create(&Actor::Gateway, "ann", titled("twice"), NOW).await.unwrap();
+    assert!(!tx.acknowledge("console", "u1", "{}", NOW).await.unwrap());
+    tx.rollback().await;
     assert_eq!(f.dump(), before);
     let mut tx = f.board.read().await.unwrap();
     assert_eq!(tx.receipt("console", "u1").await.unwrap().as_deref(), Some("{\"exit\":0}"));

@@ -224,7 +224,7 @@ fn told_by(events: &[Event]) -> Option<Status> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: u32::try_from(crate::process::scaled(24, 2_000)).unwrap(),
+        cases: u32::try_from(crate::process::scaled(24, 400)).unwrap(),
         failure_persistence: None,
         max_shrink_iters: 200,
         ..ProptestConfig::default()
