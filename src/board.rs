@@ -21,6 +21,7 @@ pub mod history;
 pub mod id;
 pub mod inbox;
 pub mod moves;
+mod readers;
 pub mod run;
 mod schema;
 mod shelf;
@@ -61,9 +62,16 @@ impl Board {
     pub async fn open(folder: &Path, slug: BoardSlug, wake: Arc<Wake>) -> Result<Self, Error> {
         let file = folder.join(FILE);
         let turns = Turns::at(folder);
+        // A board is nearly always there and current, and looking first would cost another connection each time.
+        if let Ok((db, header)) = Db::open(&file, turns.clone(), Arc::clone(&wake)).await {
+            if header.is_ready() {
+                return Ok(Self { slug, folder: folder.to_owned(), db });
+            }
+            db.close().await;
+        }
         schema::prepare(&file, &turns).await?;
         match Db::open(&file, turns, wake).await {
-            Ok(db) => Ok(Self { slug, folder: folder.to_owned(), db }),
+            Ok((db, _)) => Ok(Self { slug, folder: folder.to_owned(), db }),
             Err(Error::Fault(fault)) if fault.damaged => Err(schema::set_aside(&file, &fault)?),
             Err(error) => Err(error),
         }

@@ -13,6 +13,7 @@ use crate::{
         run::{EndedBy, Outcome, Run, Token},
         statements::*,
         task::{Status, Task},
+        view::unknown,
     },
     clock::Millis,
 };
@@ -22,6 +23,14 @@ pub struct Claim {
     pub task: Task,
     pub run: Run,
     pub token: Token,
+}
+
+#[derive(sqlx::FromRow)]
+struct Candidate {
+    #[sqlx(flatten)]
+    task: Task,
+    /// Whether a parent is open: 0 or 1.
+    waits: i64,
 }
 
 impl Tx {
@@ -35,7 +44,8 @@ impl Tx {
         expires: Option<Millis>,
         now: Millis,
     ) -> Result<Claim, Error> {
-        let mut task = self.task(id).await?;
+        let found: Option<Candidate> = sql!(self, TASK_TO_CLAIM, id; fetch_optional);
+        let Some(Candidate { mut task, waits }) = found else { return Err(unknown(id)) };
         if !Action::Claim.allowed_in(task.status) {
             let holder = match task.current_run {
                 Some(run) => self.run(run).await?.holder,
@@ -43,11 +53,9 @@ impl Tx {
             };
             refuse!(WrongStatus, "cannot claim {id}: status={} lock={holder}", task.status);
         }
-        if !task.parents_waived {
+        if waits == 1 && !task.parents_waived {
             let open = self.open_parents(id).await?;
-            if !open.is_empty() {
-                refuse!(OpenParents, "cannot claim {id}: it waits for {}", list(&open));
-            }
+            refuse!(OpenParents, "cannot claim {id}: it waits for {}", list(&open));
         }
         let token = Token::random();
         let run: Run = sql!(self, INSERT_RUN, id, task.assignee.as_ref(), task.current_step_key.as_ref(), token.hash(), holder,

@@ -101,19 +101,21 @@ impl Tx {
             Actor::Person { .. } | Actor::Gateway => None,
         };
         let title = new.title.trim();
-        let mut id = TaskId::random();
-        while self.exists(&id).await? {
-            id = TaskId::random();
-        }
         let body = new.body.as_deref().filter(|body| !body.trim().is_empty());
         let skills = serde_json::to_string(&new.skills)?;
         // A task that is born blocked is a gate for people: nothing else may open it.
         let gate = (status == Status::Blocked).then_some(("needs_input", "created blocked"));
-        sql!(self, INSERT_TASK, &id, title, body, new.assignee.as_ref(), status, new.priority, new.tenant.as_ref(),
+        let mut id = TaskId::random();
+        // An id that is taken inserts nothing, and the next one is tried.
+        while sql!(self, INSERT_TASK, &id, title, body, new.assignee.as_ref(), status, new.priority, new.tenant.as_ref(),
             workspace_kind, workspace_path.as_ref(), new.branch.as_ref(), new.project.as_ref(), skills.as_str(), new.goal_mode,
             new.goal_max_turns, new.max_retries, new.max_runtime_seconds, key, new.session_id.as_ref(), created_by,
             creator_run, now, gate.map(|gate| gate.0), gate.map(|gate| gate.1),
-            new.at.filter(|_| status == Status::Scheduled); execute);
+            new.at.filter(|_| status == Status::Scheduled); execute)
+            == 0
+        {
+            id = TaskId::random();
+        }
         for parent in &parents {
             sql!(self, INSERT_LINK, parent, &id; execute);
         }
@@ -166,11 +168,6 @@ impl Tx {
         }
         self.wakes_dispatcher();
         Ok(Created { task, existed: false })
-    }
-
-    async fn exists(&mut self, id: &TaskId) -> Result<bool, Error> {
-        let found: Option<Task> = sql!(self, TASK, id; fetch_optional);
-        Ok(found.is_some())
     }
 }
 

@@ -13,14 +13,15 @@ use std::{
 };
 
 use sqlx::{
-    Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+    Connection, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use tokio::sync::{Mutex, Notify, OnceCell, OwnedMutexGuard, oneshot, watch};
 
 use crate::board::{
     error::{Error, Fault},
-    statements::META_VALUE,
+    readers::{Readers, Snapshot},
+    schema::{self, Header},
     turn::{Turn, Turns},
 };
 
@@ -78,7 +79,7 @@ const BATCH: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Db {
     options: SqliteConnectOptions,
-    readers: SqlitePool,
+    readers: Arc<Readers>,
     writers: Arc<OnceCell<Arc<Writers>>>,
     turns: Turns,
     wake: Arc<Wake>,
@@ -87,7 +88,8 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    pub(crate) async fn open(file: &Path, turns: Turns, wake: Arc<Wake>) -> Result<Self, Error> {
+    /// Opens a board's file. Answers also what it says of itself, which the caller has to judge.
+    pub(crate) async fn open(file: &Path, turns: Turns, wake: Arc<Wake>) -> Result<(Self, Header), Error> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(false)
@@ -97,26 +99,21 @@ impl Db {
             .pragma("trusted_schema", "off")
             .pragma("cell_size_check", "on")
             .pragma("journal_size_limit", "67108864");
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .min_connections(0)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.clone().read_only(true));
-        let uid: Result<(String,), _> = sqlx::query_as(META_VALUE).bind("uid").fetch_one(&readers).await;
-        match uid {
-            Ok((uid,)) => Ok(Self { options, readers, writers: Arc::default(), turns, wake, uid: uid.into() }),
-            Err(error) => {
+        let readers = Readers::new(options.clone());
+        match identity(&readers).await {
+            Ok((uid, header)) => {
+                Ok((Self { options, readers, writers: Arc::default(), turns, wake, uid: uid.into() }, header))
+            }
+            Err(fault) => {
                 readers.close().await;
-                Err(Fault::from(error).into())
+                Err(fault.into())
             }
         }
     }
 
     /// A snapshot to read from.
     pub(crate) async fn read(&self) -> Result<Tx, Error> {
-        let snapshot = self.readers.begin().await.map_err(Fault::from)?;
+        let snapshot = self.readers.begin().await?;
         Ok(Tx { place: Place::Reading(snapshot), failed: false, news: News::default(), uid: Arc::clone(&self.uid) })
     }
 
@@ -173,9 +170,12 @@ impl Db {
 
     /// What SQLite finds wrong with the file; nothing when all is well.
     pub(crate) async fn quick_check(&self) -> Result<Vec<String>, Error> {
-        let rows: Result<Vec<(String,)>, _> =
-            sqlx::query_as("PRAGMA quick_check(10)").fetch_all(&self.readers).await.map_err(Fault::from);
-        match rows {
+        let rows = async {
+            let mut snapshot = self.readers.begin().await?;
+            let rows: Vec<(String,)> = sqlx::query_as("PRAGMA quick_check(10)").fetch_all(snapshot.conn()).await?;
+            Ok::<_, Fault>(rows)
+        };
+        match rows.await {
             Ok(rows) => Ok(rows.into_iter().map(|(row,)| row).filter(|row| row != "ok").collect()),
             Err(fault) if fault.damaged => Ok(vec![fault.to_string()]),
             Err(fault) => Err(fault.into()),
@@ -197,6 +197,17 @@ impl Db {
             let _ = conn.close().await;
         }
     }
+}
+
+/// The name that was drawn for a board, and what its file says of itself.
+async fn identity(readers: &Arc<Readers>) -> Result<(String, Header), Fault> {
+    let statement = "SELECT value, (SELECT application_id FROM pragma_application_id), \
+        (SELECT user_version FROM pragma_user_version), sqlite_version() FROM meta WHERE key = 'uid'";
+    let mut snapshot = readers.begin().await?;
+    let (uid, application, version, sqlite): (String, i64, i64, String) =
+        sqlx::query_as(statement).fetch_one(snapshot.conn()).await?;
+    schema::check_library(&sqlite)?;
+    Ok((uid, Header { application, version }))
 }
 
 struct Writers {
@@ -341,7 +352,7 @@ pub struct Tx {
 }
 
 enum Place {
-    Reading(Transaction<'static, Sqlite>),
+    Reading(Snapshot),
     Writing { line: Option<OwnedMutexGuard<Line>>, writers: Arc<Writers>, undo: Undo },
 }
 
@@ -378,7 +389,7 @@ impl Tx {
             return Err(Fault::failed());
         }
         match &mut self.place {
-            Place::Reading(conn) => Ok(Conn::Sqlite(conn)),
+            Place::Reading(snapshot) => Ok(Conn::Sqlite(snapshot.conn())),
             Place::Writing { line, .. } => {
                 line.as_mut().expect("the line is held until the end").conn().map(Conn::Sqlite)
             }

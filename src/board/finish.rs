@@ -38,6 +38,14 @@ impl HandOff {
     }
 }
 
+#[derive(sqlx::FromRow)]
+struct Ended {
+    #[sqlx(flatten)]
+    task: Task,
+    /// Whether it has children: 0 or 1.
+    is_parent: i64,
+}
+
 impl Tx {
     pub async fn complete(
         &mut self,
@@ -62,16 +70,17 @@ impl Tx {
         let metadata = hand_off.metadata.as_ref().map(Value::to_string);
         let end = End { summary, metadata: metadata.as_deref(), ..End::new(Outcome::Completed, actor) };
         let run = self.close(&task, actor, end, now).await?;
-        sql!(self, SET_DONE, id, hand_off.result(), now; execute);
+        let Ended { task: done, is_parent } = sql!(self, SET_DONE, id, hand_off.result(), now; fetch_one);
         let payload = json!({
             "result_len": hand_off.result().map_or(0, |text| text.chars().count()),
             "summary": summary.map(first_line),
             "by": actor.name(),
         });
-        let done = Task { status: Status::Done, ..task };
         self.record(Kind::Completed, &done, run.as_ref(), payload, now).await?;
-        self.promote_children(id, now).await?;
-        self.task(id).await
+        if is_parent == 1 {
+            self.promote_children(id, now).await?;
+        }
+        Ok(done)
     }
 
     /// Corrects the result of a task that is done.

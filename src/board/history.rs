@@ -18,6 +18,14 @@ use crate::{
 use kanban_platform::{Post, PostKind, Thread};
 
 #[derive(sqlx::FromRow)]
+struct Recorded {
+    #[sqlx(flatten)]
+    event: Event,
+    /// Whether there may be a thread that is told: 0 or 1.
+    is_followed: i64,
+}
+
+#[derive(sqlx::FromRow)]
 struct Follower {
     thread_id: i64,
     platform: String,
@@ -38,8 +46,11 @@ impl Tx {
         now: Millis,
     ) -> Result<Event, Error> {
         let payload = if payload.is_null() { None } else { Some(payload.to_string()) };
-        let event: Event =
+        let Recorded { event, is_followed } =
             sql!(self, INSERT_EVENT, &task.id, run.map(|run| run.id), kind.as_str(), payload, now; fetch_one);
+        if is_followed == 0 {
+            return Ok(event);
+        }
         let followers: Vec<Follower> =
             sql!(self, WATCHES_FOR, &task.id, event.id, task.assignee.as_ref(), task.tenant.as_ref(); fetch_all);
         let mut told = Vec::new();

@@ -34,10 +34,18 @@ const MIGRATIONS: &[Migration] = &[(VERSION, include_str!("../../migrations/sqli
 /// The version that this program reads and writes.
 pub const VERSION: i64 = 1;
 
+/// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header {
-    application: i64,
-    version: i64,
+pub(crate) struct Header {
+    pub(crate) application: i64,
+    pub(crate) version: i64,
+}
+
+impl Header {
+    /// Whether this is a board of this version, so that there is nothing to prepare.
+    pub(crate) fn is_ready(self) -> bool {
+        self == Self { application: APPLICATION_ID, version: VERSION }
+    }
 }
 
 /// Makes sure that the file is a board of this version, creating or migrating it under an exclusive lock, so that any
@@ -160,16 +168,24 @@ async fn inspect(file: &Path) -> Result<Header, Error> {
     }
     match read_header(file).await.map_err(Fault::from) {
         Ok((application, version, sqlite)) => {
-            let parts: Vec<u32> = sqlite.split('.').filter_map(|part| part.parse().ok()).collect();
-            if !matches!(parts[..], [major, minor, patch] if (major, minor, patch) >= OLDEST_SQLITE) {
-                let (major, minor, patch) = OLDEST_SQLITE;
-                return Err(Fault::new(format!("this program is linked to SQLite {sqlite}, which can lose data; {major}.{minor}.{patch} or newer is needed")).into());
-            }
+            check_library(&sqlite)?;
             Ok(Header { application, version })
         }
         Err(fault) if fault.damaged => Err(set_aside(file, &fault)?),
         Err(fault) => Err(fault.into()),
     }
+}
+
+/// Refuses an SQLite that can lose data.
+pub(crate) fn check_library(sqlite: &str) -> Result<(), Fault> {
+    let parts: Vec<u32> = sqlite.split('.').filter_map(|part| part.parse().ok()).collect();
+    if matches!(parts[..], [major, minor, patch] if (major, minor, patch) >= OLDEST_SQLITE) {
+        return Ok(());
+    }
+    let (major, minor, patch) = OLDEST_SQLITE;
+    Err(Fault::new(format!(
+        "this program is linked to SQLite {sqlite}, which can lose data; {major}.{minor}.{patch} or newer is needed"
+    )))
 }
 
 async fn read_header(file: &Path) -> Result<(i64, i64, String), sqlx::Error> {

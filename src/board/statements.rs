@@ -95,11 +95,16 @@ macro_rules! statements {
 statements! {
     // Tasks
     TASK = "SELECT ", task!(), " FROM tasks WHERE id = $1";
+    // With what decides on a claim, so that nothing else has to be asked.
+    TASK_TO_CLAIM = "SELECT ", task!(), ", CAST(CASE WHEN EXISTS (SELECT 1 FROM tasks parent WHERE parent.id IN \
+        (SELECT parent_id FROM links WHERE child_id = $1) AND parent.status NOT IN ('done', 'archived')) THEN 1 ELSE 0 END AS BIGINT) \
+        AS waits FROM tasks WHERE id = $1";
     TASK_BY_KEY = "SELECT ", task!(), " FROM tasks WHERE idempotency_key = $1 AND status <> 'archived'";
     INSERT_TASK = "INSERT INTO tasks (id, title, body, assignee, status, priority, tenant, workspace_kind, workspace_path, \
         branch_name, project_id, skills, goal_mode, goal_max_turns, max_retries, max_runtime_seconds, idempotency_key, \
         session_id, created_by, creator_run, created_at, block_kind, block_reason, not_before) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) \
+        ON CONFLICT (id) DO NOTHING";
     PAGE_OF_BOARD = "SELECT ", task!(), " FROM tasks WHERE status <> 'archived' ORDER BY priority DESC, created_at, id LIMIT $1";
     PAGE_OF_STATUS = "SELECT ", task!(), " FROM tasks WHERE status = $1 ORDER BY priority DESC, created_at, id LIMIT $2";
     LIST_BY_PRIORITY = list_by!("-priority", "created_at", "id");
@@ -114,7 +119,8 @@ statements! {
     SET_ASSIGNEE = "UPDATE tasks SET assignee = $2, failures = CASE WHEN assignee IS NOT DISTINCT FROM $2 THEN failures ELSE 0 END, \
         not_before = CASE WHEN status = 'ready' AND assignee IS DISTINCT FROM $2 THEN NULL ELSE not_before END WHERE id = $1";
     SET_DONE = "UPDATE tasks SET status = 'done', result = coalesce($2, result), completed_at = $3, current_run = NULL, \
-        failures = 0, last_error = NULL, block_kind = NULL, block_reason = NULL, block_recurrences = 0, not_before = NULL WHERE id = $1";
+        failures = 0, last_error = NULL, block_kind = NULL, block_reason = NULL, block_recurrences = 0, not_before = NULL WHERE id = $1 RETURNING ", task!(), ", \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM links WHERE parent_id = $1) THEN 1 ELSE 0 END AS BIGINT) AS is_parent";
     SET_RESULT = "UPDATE tasks SET result = $2 WHERE id = $1";
     SET_BLOCKED = "UPDATE tasks SET status = $2, current_run = NULL, block_kind = $3, block_reason = $4, \
         block_recurrences = $5, not_before = NULL WHERE id = $1";
@@ -194,7 +200,9 @@ statements! {
     // Comments, events, attachments
     INSERT_COMMENT = "INSERT INTO comments (task_id, author, body, created_at) VALUES ($1, $2, $3, $4)";
     COMMENTS = "SELECT id, task_id, author, body, created_at FROM comments WHERE task_id = $1 ORDER BY id";
-    INSERT_EVENT = "INSERT INTO events (task_id, run_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ", event!();
+    INSERT_EVENT = "INSERT INTO events (task_id, run_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ", event!(), ", \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM watches WHERE watches.task_id = $1 OR watches.task_id IS NULL) THEN 1 ELSE 0 END AS BIGINT) \
+        AS is_followed";
     EVENTS_OF = "SELECT ", event!(), " FROM events WHERE task_id = $1 ORDER BY id";
     EVENTS_OF_SINCE = "SELECT ", event!(), " FROM events WHERE task_id = $1 AND id > $2 ORDER BY id LIMIT 200";
     LAST_EVENTS_OF = "SELECT ", event!(), " FROM events WHERE task_id = $1 ORDER BY id DESC LIMIT $2";

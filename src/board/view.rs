@@ -3,7 +3,7 @@
 use crate::{
     board::{
         db::{Tx, sql},
-        error::{Error, refuse},
+        error::{Error, Reason},
         id::{ProfileName, TaskId},
         statements::*,
         task::{Status, Task, WorkspaceKind},
@@ -144,10 +144,7 @@ impl HeldUp {
 impl Tx {
     pub async fn task(&mut self, id: &TaskId) -> Result<Task, Error> {
         let found: Option<Task> = sql!(self, TASK, id; fetch_optional);
-        let Some(task) = found else {
-            refuse!(UnknownTask, "no such task: {id}; `kanban list` shows the tasks of this board");
-        };
-        Ok(task)
+        found.ok_or_else(|| unknown(id))
     }
 
     /// At most `limit` tasks.
@@ -307,4 +304,9 @@ impl Tx {
         sql!(self, DELETE_OLD_DELIVERIES, before; execute);
         Ok(events)
     }
+}
+
+/// The refusal of an id that no task has.
+pub(crate) fn unknown(id: &TaskId) -> Error {
+    Error::refused(Reason::UnknownTask, format!("no such task: {id}; `kanban list` shows the tasks of this board"))
 }
