@@ -89,7 +89,7 @@ impl Settings {
             Profile::read(name, &mut Reader::at(&merged, &["profiles", text], &mut findings))
         });
         let profiles = Profiles::new(profiles.collect::<Vec<_>>());
-        check_assignee(&dispatch, &names, &mut Reader::at(&merged, &["dispatch"], &mut findings));
+        check_assignee(&dispatch, &names, &profiles, &mut Reader::at(&merged, &["dispatch"], &mut findings));
 
         let Findings { rows, problems, .. } = findings;
         Refusal::of(problems)?;
@@ -117,11 +117,20 @@ impl Settings {
 fn check_assignee<'a>(
     dispatch: &Dispatch,
     profiles: impl IntoIterator<Item = &'a &'a str> + Clone,
+    usable: &Profiles,
     reader: &mut Reader<'_>,
 ) {
     let Some(name) = dispatch.default_assignee.as_ref().map(ProfileName::as_str) else {
         return;
     };
+    // Whoever may create a task would reach the profile without being asked for a role.
+    let reserved = |profile: &Profile| profile.name.as_str() == name && !profile.allows(Role::Member);
+    if usable.iter().any(reserved) {
+        reader.refuse(
+            "default_assignee",
+            &format!("got `{name}`, which members may not use; expected a profile whose `roles` begin at `member`"),
+        );
+    }
     let mut known = profiles.clone().into_iter();
     if !known.any(|known| *known == name) {
         let hint = nearest(name, profiles.into_iter().copied())

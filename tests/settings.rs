@@ -294,13 +294,13 @@ fn people_who_are_not_listed_may_do_nothing() {
 }
 
 #[test]
-fn one_listed_console_user_closes_the_console_for_the_others() {
+fn a_console_user_is_an_owner_unless_given_another_role() {
     let access = load("[access.roles]\nmember = [\"console:bob\"]\nguest = [\"console:*\"]\n", &[]).access;
     assert_eq!(access.role_of(&author("console", "bob")), Some(Role::Member));
     assert_eq!(access.role_of(&author("console", "you")), Some(Role::Guest));
-    let access = load("[access]\nowners = [\"console:ann\"]\n", &[]).access;
-    assert_eq!(access.role_of(&author("console", "ann")), Some(Role::Owner));
-    assert_eq!(access.role_of(&author("console", "you")), None);
+    let access = load("[access.roles]\nmember = [\"console:bob\"]\n", &[]).access;
+    assert_eq!(access.role_of(&author("console", "bob")), Some(Role::Member));
+    assert_eq!(access.role_of(&author("console", "you")), Some(Role::Owner));
 }
 
 #[test]
@@ -341,14 +341,12 @@ const VALUES: Values<'_> = Values {
 #[test]
 fn one_item_of_a_template_becomes_one_argument_whatever_the_text() {
     let settings = load(
-        "[profiles.bot]\ncommand = [\"bot\", \"{task}/{run}\", \"{title}\", \"in {workspace}\", \"{{{session}}}\", \"\"]\n\
-         resume = [\"bot\", \"--resume={session}\"]\n",
+        "[profiles.bot]\ncommand = [\"bot\", \"{task}/{run}\", \"{title}\", \"in {workspace}\", \"{{{session}}}\", \"\"]\n",
         &[],
     );
     let bot = settings.profiles.find(&"bot".parse().unwrap()).unwrap();
     let title = "a \"title\"; rm -rf ~ {run}\n--flag $(x)";
     assert_eq!(bot.argv(&VALUES), ["bot", "t_1/7", title, "in /srv/w", "{5f0c}", ""]);
-    assert_eq!(bot.resume_argv(&VALUES).unwrap(), ["bot", "--resume=5f0c"]);
     assert_eq!(bot.prompt, Prompt::Stdin);
 }
 
@@ -384,11 +382,9 @@ fn the_prompt_comes_by_the_road_that_the_template_takes() {
     };
     assert_eq!(prompt("command = [\"bot\"]"), Prompt::Stdin);
     assert_eq!(prompt("command = [\"bot\", \"{prompt_file}\"]"), Prompt::File);
-    for lines in [
-        "command = [\"bot\"]\nprompt = \"file\"",
-        "command = [\"bot\", \"{prompt_file}\"]\nprompt = \"stdin\"",
-        "command = [\"bot\", \"{prompt_file}\"]\nresume = [\"bot\", \"{session}\"]",
-    ] {
+    for lines in
+        ["command = [\"bot\"]\nprompt = \"file\"", "command = [\"bot\", \"{prompt_file}\"]\nprompt = \"stdin\""]
+    {
         let problems = refusals(&format!("[profiles.bot]\n{lines}\n"), &[]);
         assert!(problems[0].contains("{prompt_file}"), "{problems:?}");
     }
@@ -500,7 +496,6 @@ fn agents_on_path_become_profiles_when_none_is_configured() {
     let claude = settings.profiles.find(&"claude".parse().unwrap()).unwrap();
     assert_eq!(claude.prompt, Prompt::Stdin);
     assert_eq!(claude.argv(&VALUES)[..4], ["claude", "-p", "--session-id", "5f0c"]);
-    assert_eq!(claude.resume_argv(&VALUES).unwrap()[..4], ["claude", "-p", "--resume", "5f0c"]);
     assert!(claude.allows(Role::Member) && !claude.allows(Role::Guest));
     assert_eq!(settings.profiles.find(&"hermes".parse().unwrap()).unwrap().prompt, Prompt::File);
 
@@ -520,7 +515,7 @@ fn a_known_name_needs_no_command_and_an_own_command_replaces_the_recipe() {
     assert_eq!(codex.max_running.unwrap().get(), 1);
     let claude = settings.profiles.find(&"claude".parse().unwrap()).unwrap();
     assert_eq!(claude.argv(&VALUES), ["my-claude", "/run/prompt"]);
-    assert_eq!((claude.prompt, claude.resume_argv(&VALUES)), (Prompt::File, None));
+    assert_eq!(claude.prompt, Prompt::File);
 }
 
 #[test]

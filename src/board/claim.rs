@@ -238,9 +238,8 @@ impl Tx {
 
     /// When something happens by itself next: a schedule or back-off that ends, a claim that expires.
     pub async fn next_alarm(&mut self, now: Millis) -> Result<Option<Millis>, Error> {
-        let (due,): (Option<Millis>,) = sql!(self, NEXT_DUE, now; fetch_one);
-        let (expiry,): (Option<Millis>,) = sql!(self, NEXT_EXPIRY; fetch_one);
-        Ok(due.into_iter().chain(expiry).min())
+        let (next,): (Option<Millis>,) = sql!(self, NEXT_ALARM, now; fetch_one);
+        Ok(next)
     }
 }
 

@@ -143,7 +143,9 @@ statements! {
     DUE = "SELECT ", task!(), " FROM tasks WHERE not_before IS NOT NULL AND not_before <= $1 AND status = 'scheduled' ORDER BY not_before, id";
     SOMETHING_DUE = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM tasks WHERE not_before <= $1 AND status = 'scheduled') \
         OR EXISTS (SELECT 1 FROM runs WHERE ended_at IS NULL AND claim_expires <= $1) THEN 1 ELSE 0 END AS BIGINT)";
-    NEXT_DUE = "SELECT CAST(min(not_before) AS BIGINT) FROM tasks WHERE not_before > $1";
+    NEXT_ALARM = "SELECT CAST(min(at) AS BIGINT) FROM (SELECT min(not_before) AS at FROM tasks WHERE not_before > $1 \
+        UNION ALL SELECT min(claim_expires) FROM runs WHERE ended_at IS NULL \
+        UNION ALL SELECT min(until) FROM parked_profiles WHERE until > $1) AS alarms";
     SUGGEST_TASKS = "SELECT ", task!(), " FROM tasks WHERE status <> 'archived' AND (id LIKE $1 OR lower(title) LIKE $2) \
         ORDER BY CASE WHEN status = 'done' THEN 1 ELSE 0 END, created_at DESC LIMIT 25";
     TENANTS = "SELECT DISTINCT tenant FROM tasks WHERE tenant IS NOT NULL ORDER BY tenant LIMIT 100";
@@ -177,7 +179,6 @@ statements! {
     HEARTBEAT = "UPDATE runs SET last_heartbeat_at = $2, heartbeat_note = coalesce($3, heartbeat_note), \
         claim_expires = CASE WHEN claim_expires IS NULL THEN NULL ELSE $4 END WHERE id = $1 AND ended_at IS NULL";
     EXPIRED_CLAIMS = "SELECT ", run!(), " FROM runs WHERE ended_at IS NULL AND claim_expires IS NOT NULL AND claim_expires <= $1";
-    NEXT_EXPIRY = "SELECT CAST(min(claim_expires) AS BIGINT) FROM runs WHERE ended_at IS NULL";
     LAST_COMPLETED_RUN = "SELECT ", run!(), " FROM runs WHERE task_id = $1 AND outcome = 'completed' ORDER BY id DESC LIMIT 1";
     SET_RUN_RESULT = "UPDATE runs SET summary = coalesce($2, summary), metadata = coalesce($3, metadata) WHERE id = $1";
     RECENT_BY_PROFILE = "SELECT ", run!(), " FROM runs WHERE profile = $1 AND outcome = 'completed' AND task_id <> $2 \
@@ -368,10 +369,14 @@ mod tests {
             ("SET_RUNNING", SET_RUNNING, &["SEARCH tasks USING"], 0),
             ("END_RUN", END_RUN, &["SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)"], 0),
             ("LAST_OUTCOMES", LAST_OUTCOMES, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
-            ("NEXT_EXPIRY", NEXT_EXPIRY, &["SEARCH runs USING INDEX runs_open"], 0),
             ("EXPIRED_CLAIMS", EXPIRED_CLAIMS, &["SCAN runs USING INDEX runs_open"], 1),
             ("OPEN_RUNS", OPEN_RUNS, &["SCAN runs USING INDEX runs_open"], 1),
-            ("NEXT_DUE", NEXT_DUE, &["SEARCH tasks USING COVERING INDEX tasks_due (not_before>?)"], 0),
+            (
+                "NEXT_ALARM",
+                NEXT_ALARM,
+                &["SEARCH tasks USING COVERING INDEX tasks_due (not_before>?)", "runs USING INDEX runs_open"],
+                2,
+            ),
             ("DUE", DUE, &["SEARCH tasks USING INDEX tasks_set_aside (status=? AND not_before>? AND not_before<?)"], 0),
             ("WATCHES_FOR", WATCHES_FOR, &["SEARCH watches USING INDEX watches_by_task (task_id=?)"], 0),
             ("NEXT_DELIVERIES", NEXT_DELIVERIES, &["SEARCH deliveries USING INDEX deliveries_owed (thread_id=?)"], 0),

@@ -42,7 +42,7 @@ impl Role {
 section! {
     /// Who the owners are. People are written `platform:id`, with the platform's stable id and never a name.
     ///
-    /// Console users are owners as long as no list of this section names a console user.
+    /// Console users are owners unless a list of this section names them; `console:*` as a guest names all.
     pub(super) struct AccessSettings {
         /// People who may do everything, `script` tasks among it.
         owners: Vec<Person> = Vec::new(),
@@ -81,8 +81,8 @@ impl Access {
     /// The highest role that the settings give to a person, or none: then the person may only pair.
     pub fn role_of(&self, author: &Author) -> Option<Role> {
         let given = self.entries.iter().filter(|(who, _)| who.is(author)).map(|(_, role)| *role).max();
-        let console_is_open = !self.entries.iter().any(|(who, _)| who.platform() == CONSOLE);
-        given.or((author.platform == CONSOLE && console_is_open).then_some(Role::Owner))
+        // Who sits at the console has the machine already, so only a role of their own takes that of an owner away.
+        given.or((author.platform == CONSOLE).then_some(Role::Owner))
     }
 }
 

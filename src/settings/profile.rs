@@ -39,8 +39,6 @@ section! {
     pub(super) struct ProfileSettings {
         /// The argument vector, program first. A worker is started without a shell.
         command: Option<Template> = None,
-        /// The argument vector that goes on with an earlier run's `{session}`, where the program can.
-        resume: Option<Template> = None,
         /// Whether the prompt describes the task or is the task's own script.
         kind: Kind = Kind::Agent,
         /// How the prompt is handed over; `"file"` needs `{prompt_file}`, and using that implies it.
@@ -73,7 +71,6 @@ pub struct Profile {
     pub max_runtime: Option<Period>,
     pub paused: bool,
     command: Template,
-    resume: Option<Template>,
     env: Vec<VariableName>,
     set: Variables,
     least_role: Role,
@@ -98,9 +95,6 @@ impl Profile {
                 "got one way to hand over the prompt and another in `command`; expected `\"file\"` with `{prompt_file}`, or `\"stdin\"` without",
             );
         }
-        if settings.resume.as_ref().is_some_and(|resume| resume.uses(Placeholder::PromptFile) != in_file) {
-            reader.refuse("resume", "expected `{prompt_file}` in both `command` and `resume`, or in neither");
-        }
         let Some(least_role) = settings.roles.iter().copied().min() else {
             reader.refuse("roles", "got an empty list, expected a role; to stop the profile write `paused = true`");
             return None;
@@ -117,21 +111,15 @@ impl Profile {
             max_runtime: settings.max_runtime,
             paused: settings.paused,
             command,
-            resume: settings.resume,
             env: settings.env,
             set: settings.set,
             least_role,
         })
     }
 
-    /// The arguments of a first run, program first.
+    /// The arguments of a run, program first.
     pub fn argv(&self, values: &Values<'_>) -> Vec<String> {
         self.command.fill(values)
-    }
-
-    /// The arguments of a run that goes on with the session of an earlier one, where the program can.
-    pub fn resume_argv(&self, values: &Values<'_>) -> Option<Vec<String>> {
-        self.resume.as_ref().map(|resume| resume.fill(values))
     }
 
     /// The program that its command line starts, as written.

@@ -14,7 +14,7 @@ pub fn reference() -> String {
         .map(|placeholder| format!("- `{{{}}}`: {}\n", placeholder.name(), placeholder.about()))
         .collect();
     format!(
-        "{HEAD}{sections}## Placeholders of `command` and `resume`\n\n{TEMPLATES}{placeholders}\n{RECIPES}```toml\n{}```\n",
+        "{HEAD}{sections}## Placeholders of `command`\n\n{TEMPLATES}{placeholders}\n{RECIPES}```toml\n{}```\n",
         recipe::SOURCE
     )
 }
@@ -29,7 +29,7 @@ Nothing has to be set. A value comes from the last of these that gives one:
 2. `kanban.toml` in the home: `--home DIR`, else `KANBAN_HOME`, else `kanban` in the user's data directory
    (`$XDG_DATA_HOME` or `~/.local/share`; on macOS `~/Library/Application Support`)
 3. environment variables: `dispatch.max_running` is `KANBAN__DISPATCH__MAX_RUNNING`. A list is `a,b` or `["a", "b"]`
-   (`command` and `resume` only the latter), and `none` takes back a value. Variables with one underscore, such as
+   (`command` only the latter), and `none` takes back a value. Variables with one underscore, such as
    `KANBAN_HOME`, are no settings.
 
 `kanban settings show` prints every value that is in force and where it comes from, with secrets hidden. Unknown keys and
@@ -47,7 +47,7 @@ const RECIPES: &str = "## Built-in recipes
 
 `script` is always there. The agents become profiles when no `[profiles.NAME]` is set at all and their program is on
 `PATH`; with `[profiles.claude]` and no `command`, the recipe's keys stand below your own. A `command` of your own
-replaces the recipe's `command`, `resume` and `prompt`.
+replaces the recipe's `command` and `prompt`.
 
 ";
 

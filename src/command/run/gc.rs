@@ -25,12 +25,14 @@ pub(super) async fn run(desk: &Desk, board: &Board, args: &Gc) -> Result<Reply, 
     let events = tx.forget(now - i64::from(args.event_retention_days) * DAY).await?;
     tx.commit().await?;
     let oldest = Duration::from_secs(u64::from(args.log_retention_days) * 24 * 60 * 60);
-    let logs = remove_old_logs(&desk.home().join("logs").join(board.slug().as_str()), now, oldest)?;
+    let at_work: Vec<_> =
+        board.read().await?.running().await?.into_iter().map(|running| running.task_id.to_string()).collect();
+    let logs = remove_old_logs(&desk.home().join("logs").join(board.slug().as_str()), &at_work, now, oldest)?;
     let text = format!("GC complete: {workspaces} workspace(s), {events} event row(s), {logs} log file(s) removed");
     Ok(Reply { notes: kept.join("\n"), ..Reply::text(text) })
 }
 
-/// The archived tasks whose scratch workspace may be there still.
+/// The archived and the deleted tasks whose scratch workspace is there still.
 async fn ended(board: &Board) -> Result<Vec<TaskId>, Error> {
     let mut ended = Vec::new();
     let Ok(entries) = fs::read_dir(scratch_root(board.folder())) else { return Ok(ended) };
@@ -39,18 +41,24 @@ async fn ended(board: &Board) -> Result<Vec<TaskId>, Error> {
         let Some(id) = entry?.file_name().to_str().and_then(|name| name.parse::<TaskId>().ok()) else { continue };
         match tx.task(&id).await {
             Ok(task) if task.status == Status::Archived => ended.push(id),
-            Ok(_) | Err(Error::Refused(_)) => {}
+            Ok(_) => {}
+            // It was deleted, and left its directory behind.
+            Err(Error::Refused(_)) => ended.push(id),
             Err(fault) => return Err(fault),
         }
     }
     Ok(ended)
 }
 
-fn remove_old_logs(folder: &Path, now: i64, oldest: Duration) -> Result<usize, Error> {
+fn remove_old_logs(folder: &Path, at_work: &[String], now: i64, oldest: Duration) -> Result<usize, Error> {
     let mut removed = 0;
     let Ok(tasks) = fs::read_dir(folder) else { return Ok(0) };
     for task in tasks {
-        let task = task?.path();
+        let task = task?;
+        if at_work.iter().any(|id| task.file_name().to_str() == Some(id)) {
+            continue;
+        }
+        let task = task.path();
         let Ok(logs) = fs::read_dir(&task) else { continue };
         for log in logs {
             let log = log?;
