@@ -450,7 +450,7 @@ impl Dispatcher {
 
 /// One look on a home where no gateway runs. The workers that it starts go on by themselves.
 pub async fn look_once(desk: &Desk, look: Look) -> Result<Report, Error> {
-    let _lock = GatewayLock::take(desk.home())?;
+    let _lock = GatewayLock::take(desk.home()).await?;
     let program = std::env::current_exe()?;
     let tracker = TaskTracker::new();
     let mut dispatcher = Dispatcher::new(desk.clone(), program, tracker.clone());

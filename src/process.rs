@@ -136,8 +136,11 @@ impl Tree {
             if living.is_empty() {
                 return living;
             }
+            let before = asked.clone();
             for process in &living {
-                if !asked.contains(process) {
+                // What a process starts when it was asked to end, it needs for that.
+                let is_helping = || ancestors(process.pid).any(|ancestor| before.contains(&ancestor));
+                if !before.contains(process) && !is_helping() {
                     self.send(process, Signal::TERM);
                     // A stopped process takes the request only when it runs.
                     self.send(process, Signal::CONT);

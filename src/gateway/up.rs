@@ -48,7 +48,7 @@ const CLEAN_STOP: &str = "clean-stop";
 /// work is done.
 pub async fn up(up: Up) -> Result<(), Error> {
     let Up { home, environment, settings, console, stay } = up;
-    let _lock = GatewayLock::take(&home)?;
+    let _lock = GatewayLock::take(&home).await?;
     let clock = Clock::system();
     let boards = Boards::new(&home, Arc::default());
     boards.get(&BoardSlug::default()).await?;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -373,7 +373,7 @@ fn the_second_signal_ends_it_at_once() {
     // A change that cannot be committed holds the orderly stop.
     let database = home.database();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut stuck = home.command().args(["create", "stuck"]).spawn().unwrap();
+    let mut stuck = home.command().args(["create", "stuck"]).stderr(Stdio::null()).spawn().unwrap();
     until("the stuck change has reached the gateway", || {
         fs::read_dir(format!("/proc/{}/fd", stuck.id()))
             .is_ok_and(|all| {
@@ -401,4 +401,23 @@ fn one_gateway_at_a_time() {
     gateway.kill();
     // The lock went with its holder.
     assert_eq!(home.up().stop(), 0);
+}
+
+#[test]
+fn a_lock_that_outlives_its_gateway_for_a_moment_is_waited_for() {
+    let home = Home::new();
+    home.up().kill();
+    // What a process does that was forked off the killed gateway, until it runs its own program.
+    let path = home.path("gateway.lock");
+    let inherited = fs::File::open(&path).unwrap();
+    inherited.try_lock().unwrap();
+    let gateway = home.start(&["up", "--stay"]);
+    until("the next gateway has tried to take the lock", || {
+        fs::read_dir(format!("/proc/{}/fd", gateway.pid()))
+            .is_ok_and(|all| all.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to == path)))
+            .then_some(())
+    });
+    drop(inherited);
+    until("the next gateway answers", || (home.run(["dispatch", "status"]).exit == 0).then_some(()));
+    assert_eq!(gateway.stop(), 0);
 }

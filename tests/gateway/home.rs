@@ -207,7 +207,7 @@ impl Home {
             if let Some(status) = gateway.child.try_wait().unwrap() {
                 panic!("the gateway ended with {status}: {}", self.log());
             }
-            UnixStream::connect(self.socket()).ok()
+            answers(&self.socket(), gateway.child.id())
         });
         gateway
     }
@@ -413,6 +413,19 @@ fn shown(value: rusqlite::types::ValueRef<'_>) -> String {
         Ok(text) => format!("{text}|"),
         Err(_) => format!("{value:?}|"),
     }
+}
+
+/// Asks the gateway behind a socket for its pid. A socket alone proves nothing: a process that was being started when the
+/// last gateway was killed may hold it open for a moment.
+fn answers(socket: &Path, pid: u32) -> Option<()> {
+    let stream = UnixStream::connect(socket).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    writeln!(&stream, "{}", json!({"op": "run", "argv": ["dispatch", "status", "--json"], "folder": "/"})).ok()?;
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).ok()?;
+    let answer: Value = serde_json::from_str(&line).ok()?;
+    let status: Value = serde_json::from_str(answer["stdout"].as_str()?).ok()?;
+    (status["gateway"]["pid"] == pid).then_some(())
 }
 
 /// Runs a command to its end, or fails when it takes too long.

@@ -250,21 +250,24 @@ fn calls_of_a_worker_that_has_ended_are_applied_in_order_after_the_restart() {
 }
 
 #[test]
-fn a_run_that_was_taken_away_writes_nothing_any_more() {
+fn a_run_that_was_taken_away_has_last_words_and_writes_nothing_any_more() {
     let home = home_with_agent(
         r#"test -e $WORK/first && { kanban complete $KANBAN_TASK --summary second; exit; }
            touch $WORK/first
-           trap 'kanban complete $KANBAN_TASK --summary late > $WORK/late 2>&1; echo $? >> $WORK/late; exit' TERM
+           trap 'sleep 0.3 || exit; kanban complete $KANBAN_TASK --summary late > $WORK/late 2>&1; echo $? >> $WORK/late; exit' TERM
            touch $WORK/ready
            while :; do sleep 0.05; done"#,
     );
+    // Its last words are waited for, however slow the machine is.
+    let settings = fs::read_to_string(home.path("kanban.toml")).unwrap();
+    home.settings(&settings.replace("grace_seconds = 1", "grace_seconds = 50"));
     let _gateway = home.up();
     let id = home.create(&["slow", "--assignee", "agent"]);
     made(&home, "ready");
     home.ok(&format!("reclaim {id}"));
     home.wait_for(&id, "done");
     let late = read(&home.work("late"));
-    assert!(late.contains("has ended (reclaimed); nothing was changed") && late.ends_with("\n1\n"), "{late}");
+    assert!(late.contains("has ended (reclaimed); nothing was changed") && late.ends_with("\n1\n"), "{late:?}");
     let outcomes: Vec<_> = home.runs(&id).into_iter().map(|(outcome, _)| outcome.unwrap()).collect();
     assert_eq!(outcomes, ["reclaimed", "completed"]);
     assert_eq!(home.count("SELECT count(*) FROM runs WHERE summary = 'late'"), 0);
