@@ -12,7 +12,7 @@ pub mod workspace;
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -142,8 +142,14 @@ impl Dispatcher {
     /// `program` is the executable whose `shim` verb owns the workers.
     pub fn new(desk: Desk, program: PathBuf, tracker: TaskTracker) -> Self {
         let (tell, ended) = mpsc::unbounded_channel();
-        let attempt =
-            Arc::new(Attempt { desk: desk.clone(), program, tell, tracker, starts_only: AtomicBool::new(false) });
+        let attempt = Arc::new(Attempt {
+            desk: desk.clone(),
+            program,
+            tell,
+            tracker,
+            starts_only: AtomicBool::new(false),
+            failure_limits: Mutex::default(),
+        });
         Self { desk, live: HashMap::new(), ended, attempt, versions: HashMap::new() }
     }
 
@@ -336,7 +342,7 @@ impl Dispatcher {
             workspace::scratch_root(board.folder()).join(claim.task.id.as_str()).display().to_string()
         });
         report.started.push(Started { task: claim.task.id.clone(), profile: profile.name.clone(), workspace });
-        let live = self.attempt.begin(board.clone(), claim, profile.clone(), directory);
+        let live = self.attempt.begin(board.clone(), claim, profile.clone(), directory, look.failure_limit);
         self.live.insert(key, live);
         Ok(())
     }
@@ -474,7 +480,7 @@ pub async fn look_once(desk: &Desk, look: Look) -> Result<Report, Error> {
 /// Who holds the claims of a dispatcher.
 const HOLDER: &str = "gateway";
 
-/// What settings and `dispatch --failure-limit` say of failed attempts.
+/// What the settings say of failed attempts.
 fn patience(settings: &Settings) -> Patience {
     let dispatch = &settings.dispatch;
     Patience {

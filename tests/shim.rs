@@ -308,7 +308,7 @@ async fn calls_reach_the_gateway_in_order_with_the_token_of_the_run() {
     let answers = answers(&rig);
     for (n, answer) in answers.iter().enumerate() {
         let expected =
-            Answer { exit: n as i32, stdout: format!("answer {n}\n"), stderr: "note".to_owned(), queued: false };
+            Answer { exit: n as i32, stdout: format!("answer {n}\n"), stderr: "note".to_owned(), ..Answer::default() };
         assert_eq!(*answer, expected);
     }
     assert_eq!(answers.len(), 3);

@@ -122,26 +122,23 @@ pub fn release(caller: &Caller, settings: &Settings, task: &Task) -> Result<(), 
 
 /// The true path of a directory that the caller's tasks may work in.
 pub fn directory(caller: &Caller, settings: &Settings, home: &Path, path: &Path) -> Result<PathBuf, Error> {
-    let roots: Vec<PathBuf> = settings.roots_of(caller.role).iter().map(|root| root.as_ref().to_owned()).collect();
+    let roots = roots(caller, settings);
+    let reach = roots.as_deref().map_or(Reach::Anywhere, Reach::Below);
+    allowed(path, reach, &[home.to_owned()]).map_err(|refusal| Error::refused(Reason::Forbidden, refusal.to_string()))
+}
+
+/// The directories at or below which the caller's tasks may work; none where every directory is open but secret ones.
+pub fn roots(caller: &Caller, settings: &Settings) -> Option<Vec<PathBuf>> {
+    let mut roots: Vec<PathBuf> = settings.roots_of(caller.role).iter().map(|root| root.as_ref().to_owned()).collect();
     let at_this_machine = match &caller.place {
         Place::Terminal { .. } => true,
         Place::Thread(thread) => thread.platform == kanban_console::PLATFORM,
-        Place::Worker { .. } => false,
-    };
-    let mut own = Vec::new();
-    let reach = match &caller.place {
-        // A worker may hand its own directory on to the tasks that it creates.
         Place::Worker { workspace, .. } => {
-            own.extend(roots);
-            own.push(workspace.clone());
-            Reach::Below(&own)
+            // A worker may hand its own directory on to the tasks that it creates.
+            roots.push(workspace.clone());
+            false
         }
-        Place::Terminal { .. } | Place::Thread(_)
-            if roots.is_empty() && at_this_machine && caller.role == Role::Owner =>
-        {
-            Reach::Anywhere
-        }
-        Place::Terminal { .. } | Place::Thread(_) => Reach::Below(&roots),
     };
-    allowed(path, reach, &[home.to_owned()]).map_err(|refusal| Error::refused(Reason::Forbidden, refusal.to_string()))
+    let is_open = roots.is_empty() && at_this_machine && caller.role == Role::Owner;
+    (!is_open).then_some(roots)
 }

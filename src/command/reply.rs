@@ -13,6 +13,8 @@ pub struct Reply {
     pub notes: String,
     /// 0 done, 1 refused, 2 not understood.
     pub exit: u8,
+    /// Nothing was saved because something outside failed: the same command may go well later.
+    pub is_fault: bool,
     /// The task that it is about, where it is about one.
     pub task: Option<TaskId>,
     /// The kind of event that it tells of: `created`.
@@ -45,7 +47,7 @@ impl Reply {
             Error::Refused(refusal) => Self::refused(refusal.text.clone()),
             Error::Fault(fault) => {
                 tracing::error!(error = %fault, "a command failed");
-                Self::refused(format!("that did not work, and nothing was saved: {fault}"))
+                Self { is_fault: true, ..Self::refused(format!("that did not work, and nothing was saved: {fault}")) }
             }
         }
     }

@@ -31,6 +31,8 @@ pub(super) enum Prepared {
     Nothing,
     File(Stored),
     Workspace(PathBuf),
+    /// Where a new task is to work.
+    Place(Option<create::Asked>),
 }
 
 impl Prepared {
@@ -45,6 +47,7 @@ impl Prepared {
 pub(super) async fn prepare(desk: &Desk, caller: &Caller, board: &Board, verb: &Write) -> Result<Prepared, Error> {
     match verb {
         Write::Attach(args) => Ok(Prepared::File(attach::store(caller, board, args)?)),
+        Write::Create(args) => Ok(Prepared::Place(create::place(desk, caller, board, args).await?)),
         Write::Claim(args) => Ok(Prepared::Workspace(tasks::workspace(desk, caller, board, &args.task).await?)),
         _ => Ok(Prepared::Nothing),
     }
@@ -59,7 +62,7 @@ pub(super) async fn write(
     tx: &mut Tx,
 ) -> Result<Done, Error> {
     match verb {
-        Write::Create(args) => create::create(desk, caller, args, tx).await,
+        Write::Create(args) => create::create(desk, caller, args, prepared, tx).await,
         Write::Link(args) => tasks::link(desk, caller, args, tx).await,
         Write::Unlink(args) => tasks::unlink(desk, caller, args, tx).await,
         Write::Comment(args) => tasks::comment(desk, caller, args, tx).await,

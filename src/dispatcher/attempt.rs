@@ -1,13 +1,13 @@
 //! One attempt: from a claim to a started worker, and from the worker's end to what becomes of the task.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs,
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     board::{
         Board, BoardSlug, Error, TaskId,
-        attempt::Ending,
+        attempt::{Ending, Patience},
         claim::Claim,
         run::Run,
         task::{Task, WorkspaceKind},
@@ -56,6 +56,8 @@ pub(super) struct Attempt {
     pub(super) tell: mpsc::UnboundedSender<Key>,
     pub(super) tracker: TaskTracker,
     pub(super) starts_only: AtomicBool,
+    /// Failed attempts allowed for runs that were started by hand with a limit of their own.
+    pub(super) failure_limits: Mutex<HashMap<Key, i64>>,
 }
 
 impl Attempt {
@@ -71,6 +73,7 @@ impl Attempt {
         claim: Claim,
         profile: Profile,
         directory: Option<PathBuf>,
+        failure_limit: Option<u32>,
     ) -> Live {
         let token = Token::new(claim.token.expose().to_owned());
         let place = Place::of(&self.desk, board.slug(), &claim.task.id, claim.run.id);
@@ -82,6 +85,7 @@ impl Attempt {
             token: token.clone(),
             stopping: false,
         };
+        self.limit_failures(board.slug(), claim.run.id, failure_limit);
         let span = span(board.slug(), &claim.task.id, claim.run.id);
         let this = Arc::clone(self);
         self.tracker.spawn(
@@ -164,12 +168,12 @@ impl Attempt {
     ) -> Result<Option<PathBuf>, String> {
         let task = &claim.task;
         let kind = Workspace::of(task);
-        if let Workspace::Dir(path) = &kind {
-            // It was allowed when the task was created; a link may lead elsewhere since then.
-            allowed(path, Reach::Anywhere, &[self.desk.home().to_owned()]).map_err(|refusal| refusal.to_string())?;
+        if let Workspace::Dir(path) | Workspace::Worktree { path: Some(path), .. } = &kind {
+            self.still_leads_there(path)?;
         }
         let workspace = kind.prepare(board.folder(), None, &task.id).await.map_err(|refusal| refusal.to_string())?;
-        let text = self.prompt_of(board, task, &claim.run, profile).await?;
+        let placed = Task { workspace_path: Some(workspace.display().to_string()), ..task.clone() };
+        let text = self.prompt_of(board, &placed, &claim.run, profile).await?;
         let failed = |error: io::Error| format!("the run cannot be made ready: {error}");
         let prompt = write_prompt(&place.rundir, &text).map_err(failed)?;
         let spec = self.spec(board, claim, profile, token, place, &workspace, &prompt).map_err(failed)?;
@@ -181,6 +185,21 @@ impl Attempt {
         client::spawn(&self.program, &place.rundir, listener)
             .map_err(|error| format!("the shim cannot be started: {error}"))?;
         Ok(Some(workspace))
+    }
+
+    /// A task keeps the true path of the directory that it was allowed; a link that was put in its way since then leads
+    /// somewhere that nobody allowed.
+    fn still_leads_there(&self, path: &Path) -> Result<(), String> {
+        let true_path =
+            allowed(path, Reach::Anywhere, &[self.desk.home().to_owned()]).map_err(|refusal| refusal.to_string())?;
+        if true_path == path {
+            return Ok(());
+        }
+        Err(format!(
+            "`{}` leads to `{}` since the task was created; put the directory back, or create the task anew",
+            path.display(),
+            true_path.display()
+        ))
     }
 
     async fn is_closed(&self, board: &Board, run: i64) -> Result<bool, Error> {
@@ -313,7 +332,7 @@ impl Attempt {
                 Ok(Some(Update::Failed(_))) => {}
                 Ok(Some(Update::Exit(exit))) => {
                     self.apply_pending(rundir, run, token).await;
-                    let ending = self.ending(board, run, &exit).await;
+                    let ending = self.ending(board, run, rundir, &exit).await;
                     self.settle(board, run, &ending).await;
                     break;
                 }
@@ -354,7 +373,11 @@ impl Attempt {
         match pending_calls(rundir) {
             Ok(calls) => {
                 for call in calls {
-                    let answer = apply_call(&self.desk, run, token, &call).await;
+                    let mut answer = apply_call(&self.desk, run, token, &call).await;
+                    while answer.again {
+                        tokio::time::sleep(AGAIN).await;
+                        answer = apply_call(&self.desk, run, token, &call).await;
+                    }
                     if answer.exit != 0 {
                         // The worker was told that it is kept, and is not there to be told more.
                         tracing::warn!(
@@ -370,7 +393,7 @@ impl Attempt {
     }
 
     /// What an exit record means for the run's task.
-    async fn ending(&self, board: &Board, run: i64, exit: &Exit) -> Ending {
+    async fn ending(&self, board: &Board, run: i64, rundir: &Path, exit: &Exit) -> Ending {
         let run = match board.read().await {
             Ok(mut tx) => tx.run(run).await.ok(),
             Err(_) => None,
@@ -378,7 +401,8 @@ impl Attempt {
         let settings = self.desk.settings.get();
         let profile = run.as_ref().and_then(|run| run.profile.as_ref()).and_then(|name| settings.profiles.get(name));
         let is_script = profile.is_some_and(|profile| profile.kind == Kind::Script);
-        classify(exit, is_script)
+        let limit = Spec::read(rundir).ok().and_then(|spec| spec.time_limit_seconds);
+        classify(exit, is_script, limit)
     }
 
     /// Records an ending; tries until the board takes it, since nobody else knows of it.
@@ -386,11 +410,15 @@ impl Attempt {
         loop {
             let settled = async {
                 let mut tx = board.write().await?;
-                tx.attempt_ended(run, ending, &patience(&self.desk.settings.get()), self.desk.now()).await?;
+                tx.attempt_ended(run, ending, &self.patience(board.slug(), run), self.desk.now()).await?;
                 tx.commit().await
             };
             match settled.await {
                 Ok(()) => {
+                    self.failure_limits
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .remove(&(board.slug().clone(), run));
                     tracing::info!(ending = ending.name(), "run {run} is over: {}", ending.name());
                     return;
                 }
@@ -405,6 +433,21 @@ impl Attempt {
                 }
             }
         }
+    }
+
+    /// Remembers the limit that a `dispatch --failure-limit` gave the runs that it started.
+    fn limit_failures(&self, board: &BoardSlug, run: i64, limit: Option<u32>) {
+        if let Some(limit) = limit {
+            let mut limits = self.failure_limits.lock().unwrap_or_else(PoisonError::into_inner);
+            limits.insert((board.clone(), run), i64::from(limit));
+        }
+    }
+
+    fn patience(&self, board: &BoardSlug, run: i64) -> Patience {
+        let limits = self.failure_limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings = patience(&self.desk.settings.get());
+        let failure_limit = limits.get(&(board.clone(), run)).copied().unwrap_or(settings.failure_limit);
+        Patience { failure_limit, ..settings }
     }
 
     /// Gives a task back whose worker was never started: that is no failed attempt.
@@ -442,7 +485,7 @@ fn clear(rundir: &Path, socket: &Path) {
 }
 
 /// What an exit means. A worker that has completed or blocked its task is past caring.
-fn classify(exit: &Exit, is_script: bool) -> Ending {
+fn classify(exit: &Exit, is_script: bool, limit: Option<u64>) -> Ending {
     if let Some(error) = &exit.error {
         return Ending::NotStarted { error: error.clone() };
     }
@@ -450,7 +493,8 @@ fn classify(exit: &Exit, is_script: bool) -> Ending {
     let with_tail = |what: String| if tail.is_empty() { what } else { format!("{what}\n{tail}") };
     match (exit.stopped.as_deref(), exit.code, exit.signal) {
         (Some(Exit::TIME_LIMIT), _, _) => {
-            Ending::TimedOut { limit_seconds: (exit.ended_at - exit.started_at).max(0) / 1000 }
+            let limit = limit.unwrap_or_else(|| u64::try_from(exit.ended_at - exit.started_at).unwrap_or(0) / 1000);
+            Ending::TimedOut { limit_seconds: i64::try_from(limit).unwrap_or(i64::MAX) }
         }
         (Some(reason), _, _) => Ending::Failed { error: with_tail(format!("it was stopped: {reason}")) },
         (None, Some(0), _) if is_script => {

@@ -55,7 +55,7 @@ async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Cal
                 exit: i32::from(receipt.exit),
                 stdout: receipt.stdout,
                 stderr: receipt.stderr,
-                queued: false,
+                ..Answer::default()
             };
         }
         Err(error) => return answer(Reply::failed(&error)),
@@ -78,5 +78,11 @@ async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Cal
 /// The two streams of a command line, each ending its last line.
 pub fn answer(reply: Reply) -> Answer {
     let ended = |text: String| if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" };
-    Answer { exit: i32::from(reply.exit), stdout: ended(reply.text), stderr: ended(reply.notes), queued: false }
+    Answer {
+        exit: i32::from(reply.exit),
+        stdout: ended(reply.text),
+        stderr: ended(reply.notes),
+        again: reply.is_fault,
+        ..Answer::default()
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 pub use self::{
-    git::{Unsaved, remove_worktree, worktree_is_clean},
+    git::{Unsaved, remove_worktree, repository_around, worktree_is_clean},
     reach::{Reach, allowed},
     scratch::remove_scratch,
 };

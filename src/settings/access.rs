@@ -147,13 +147,6 @@ pub(super) enum Visitor {
 }
 
 impl Visitor {
-    fn platform(&self) -> &str {
-        match self {
-            Self::One(person) => &person.platform,
-            Self::Everybody { platform } => platform,
-        }
-    }
-
     fn is(&self, author: &Author) -> bool {
         match self {
             Self::One(person) => person.platform == author.platform && person.id == author.id,

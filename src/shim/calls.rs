@@ -177,8 +177,9 @@ impl Calls {
             let answer = self.send(&call);
             let mut line = locked(&self.line);
             match answer {
-                Ok(answer) => line.answered(answer),
-                Err(_) => line.keep(),
+                Ok(answer) if !answer.again => line.answered(answer),
+                // A gateway that can save nothing is as good as none: the call waits, and those behind it.
+                Ok(_) | Err(_) => line.keep(),
             }
         }
     }

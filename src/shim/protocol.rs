@@ -54,6 +54,9 @@ pub struct Answer {
     /// Whether the call is kept by the shim and was not seen by the gateway yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub queued: bool,
+    /// Whether the gateway could not save anything just now, so that the call is to be sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 impl Answer {

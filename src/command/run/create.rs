@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     board::{
-        Error, Reason, Tx,
+        Board, Error, Reason, Tx,
         create::NewTask,
         error::refuse,
         task::{Status, WorkspaceKind},
@@ -16,33 +16,66 @@ use crate::{
         caller::{Caller, Place},
         desk::{Desk, Done},
         reply::Reply,
+        run::Prepared,
         value::WorkspaceArg,
         verbs::{Create, InitialStatus},
         view,
     },
-    settings::{Profile, WorkspaceDefault},
+    dispatcher::workspace::repository_around,
+    settings::{Profile, Settings, WorkspaceDefault},
 };
 
-pub(super) async fn create(desk: &Desk, caller: &Caller, args: &Create, tx: &mut Tx) -> Result<Done, Error> {
+/// Where the task is to work, as far as it is not a scratch directory: the true path of a directory that is open to the
+/// caller. It is kept, so that a link put in its way later is noticed when the worker starts.
+pub(super) async fn place(desk: &Desk, caller: &Caller, board: &Board, args: &Create) -> Result<Option<Asked>, Error> {
     let settings = desk.settings.get();
-    let now = desk.now();
-    let profile = match args.assignee.as_ref().and_then(|assignee| assignee.profile()) {
-        Some(name) => Some(access::profile(caller, &settings, name)?),
-        None => None,
-    };
     let workspace = match &args.workspace {
-        Some(workspace) => Some(place(workspace)),
-        None => profile.and_then(default_place),
+        Some(workspace) => Some(asked(workspace)),
+        None => assignee(caller, &settings, args)?.and_then(default_place),
     };
-    let workspace = match workspace {
-        Some((WorkspaceKind::Worktree, None)) => {
-            Some((WorkspaceKind::Worktree, tx.meta("default_workdir").await?.map(PathBuf::from)))
+    Ok(match workspace {
+        Some((kind @ WorkspaceKind::Dir, Some(path))) => {
+            Some((kind, Some(access::directory(caller, &settings, desk.home(), &path)?)))
+        }
+        Some((kind @ WorkspaceKind::Worktree, path)) => {
+            let default = board.read().await?.meta("default_workdir").await?;
+            let Some(path) = path.or(default.map(PathBuf::from)) else {
+                refuse!(
+                    Invalid,
+                    "a worktree needs a repository; name one with `--workspace worktree:/path/to/repository`, or set the board's with `kanban boards set-default-workdir {} /path/to/repository`",
+                    board.slug()
+                );
+            };
+            let path = access::directory(caller, &settings, desk.home(), &path)?;
+            // The worktree itself lies at the top of the repository, which may be above what is open to the caller.
+            if access::roots(caller, &settings).is_some()
+                && let Ok(top) = repository_around(&path).await
+            {
+                access::directory(caller, &settings, desk.home(), &top)?;
+            }
+            Some((kind, Some(path)))
         }
         other => other,
+    })
+}
+
+/// A kind of workspace, and its path where it has one.
+pub(super) type Asked = (WorkspaceKind, Option<PathBuf>);
+
+pub(super) async fn create(
+    desk: &Desk,
+    caller: &Caller,
+    args: &Create,
+    prepared: &Prepared,
+    tx: &mut Tx,
+) -> Result<Done, Error> {
+    let settings = desk.settings.get();
+    let now = desk.now();
+    let profile = assignee(caller, &settings, args)?;
+    let workspace = match prepared {
+        Prepared::Place(place) => place.clone(),
+        Prepared::Nothing | Prepared::File(_) | Prepared::Workspace(_) => None,
     };
-    if let Some((WorkspaceKind::Dir | WorkspaceKind::Worktree, Some(path))) = &workspace {
-        access::directory(caller, &settings, desk.home(), path)?;
-    }
     let branch = branch(args, workspace.as_ref().map(|(kind, _)| *kind))?;
     let created_by = match (&args.created_by, &caller.place) {
         (None, _) => caller.actor.name().to_owned(),
@@ -108,7 +141,13 @@ pub(super) fn start_at(at: Option<i64>, delay: Option<std::time::Duration>, now:
     at.map(|seconds| seconds.saturating_mul(1000)).or(delayed)
 }
 
-fn place(workspace: &WorkspaceArg) -> (WorkspaceKind, Option<PathBuf>) {
+/// The profile that the task is for, if the caller may use it.
+fn assignee<'s>(caller: &Caller, settings: &'s Settings, args: &Create) -> Result<Option<&'s Profile>, Error> {
+    let name = args.assignee.as_ref().and_then(|assignee| assignee.profile());
+    name.map(|name| access::profile(caller, settings, name)).transpose()
+}
+
+fn asked(workspace: &WorkspaceArg) -> Asked {
     match workspace {
         WorkspaceArg::Scratch => (WorkspaceKind::Scratch, None),
         WorkspaceArg::Dir(path) => (WorkspaceKind::Dir, Some(path.clone())),
@@ -116,7 +155,7 @@ fn place(workspace: &WorkspaceArg) -> (WorkspaceKind, Option<PathBuf>) {
     }
 }
 
-fn default_place(profile: &Profile) -> Option<(WorkspaceKind, Option<PathBuf>)> {
+fn default_place(profile: &Profile) -> Option<Asked> {
     match &profile.workspace {
         WorkspaceDefault::Scratch => None,
         WorkspaceDefault::Dir(path) => Some((WorkspaceKind::Dir, Some(path.as_ref().to_owned()))),

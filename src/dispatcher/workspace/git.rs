@@ -51,6 +51,14 @@ pub enum Unsaved {
     Commits(usize),
 }
 
+/// The top of the repository that a directory lies in.
+///
+/// # Errors
+/// When it lies in none.
+pub async fn repository_around(path: &Path) -> Result<PathBuf, Refusal> {
+    Ok(Repository::around(path).await?.top)
+}
+
 /// Answers what would be lost with a worktree; nothing if all of it is saved elsewhere.
 ///
 /// # Errors
