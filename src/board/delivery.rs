@@ -7,6 +7,7 @@ use crate::{
         db::{Tx, sql},
         error::Error,
         statements::*,
+        thread::Place,
     },
     clock::Millis,
 };
@@ -15,20 +16,13 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Owed {
     pub id: i64,
-    platform: String,
-    space: String,
-    channel: String,
-    thread: String,
+    #[sqlx(flatten)]
+    place: Place,
 }
 
 impl Owed {
     pub fn thread(&self) -> Thread {
-        Thread {
-            platform: self.platform.clone(),
-            space: self.space.clone(),
-            channel: self.channel.clone(),
-            thread: Some(self.thread.clone()).filter(|thread| !thread.is_empty()),
-        }
+        self.place.thread()
     }
 }
 

@@ -12,10 +12,11 @@ use crate::{
         run::Run,
         statements::*,
         task::Task,
+        thread::Place,
     },
     clock::Millis,
 };
-use kanban_platform::{Post, PostKind, Thread};
+use kanban_platform::{Post, PostKind};
 
 #[derive(sqlx::FromRow)]
 struct Recorded {
@@ -28,10 +29,8 @@ struct Recorded {
 #[derive(sqlx::FromRow)]
 struct Follower {
     thread_id: i64,
-    platform: String,
-    space: String,
-    channel: String,
-    thread: String,
+    #[sqlx(flatten)]
+    place: Place,
     kinds: Option<String>,
 }
 
@@ -67,12 +66,7 @@ impl Tx {
             let announcement = announcement::of(&event, task, run);
             let post = Post {
                 delivery: String::new(),
-                thread: Thread {
-                    platform: follower.platform,
-                    space: follower.space,
-                    channel: follower.channel,
-                    thread: Some(follower.thread).filter(|thread| !thread.is_empty()),
-                },
+                thread: follower.place.thread(),
                 kind: PostKind::News,
                 text: announcement.text,
                 buttons: Vec::new(),

@@ -26,10 +26,8 @@ pub struct Following {
 pub struct Watch {
     pub id: i64,
     pub task_id: Option<TaskId>,
-    platform: String,
-    space: String,
-    channel: String,
-    thread: String,
+    #[sqlx(flatten)]
+    place: Place,
     pub assignee: Option<ProfileName>,
     pub tenant: Option<String>,
     pub kinds: Option<String>,
@@ -42,6 +40,22 @@ pub struct Watch {
 
 impl Watch {
     pub fn thread(&self) -> Thread {
+        self.place.thread()
+    }
+}
+
+/// A thread as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Place {
+    platform: String,
+    space: String,
+    channel: String,
+    /// Empty for the channel itself.
+    thread: String,
+}
+
+impl Place {
+    pub(crate) fn thread(&self) -> Thread {
         Thread {
             platform: self.platform.clone(),
             space: self.space.clone(),

@@ -7,7 +7,7 @@ use crate::{
         id::{ProfileName, TaskId},
         statements::*,
         task::{Status, Task, WorkspaceKind},
-        thread::Watch,
+        thread::{Place, Watch},
     },
     clock::Millis,
 };
@@ -117,10 +117,8 @@ pub struct Symptom {
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct HeldUp {
     pub task_id: Option<TaskId>,
-    platform: String,
-    space: String,
-    channel: String,
-    thread: String,
+    #[sqlx(flatten)]
+    place: Place,
     pub posts: i64,
     pub oldest: Millis,
     pub parked_at: Millis,
@@ -132,12 +130,7 @@ pub struct HeldUp {
 
 impl HeldUp {
     pub fn thread(&self) -> Thread {
-        Thread {
-            platform: self.platform.clone(),
-            space: self.space.clone(),
-            channel: self.channel.clone(),
-            thread: Some(self.thread.clone()).filter(|thread| !thread.is_empty()),
-        }
+        self.place.thread()
     }
 }
 
