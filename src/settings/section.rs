@@ -54,7 +54,7 @@ impl<'a> Reader<'a> {
     pub(super) fn field<T: Setting>(&mut self, key: &str, default: impl FnOnce() -> T) -> T {
         let key_path = format!("{}.{key}", self.path);
         let given = self.table.and_then(|table| table.get(key));
-        let origin = Origin::of(given.and_then(Value::origin), &self.findings.file);
+        let origin = Origin::of(given.and_then(mark_of), &self.findings.file);
         let value = match given.map(|value| T::read(&value.kind)) {
             None => default(),
             Some(Ok(value)) => value,
@@ -69,8 +69,7 @@ impl<'a> Reader<'a> {
 
     /// Notes that the values of this section do not fit together, at the key that is to be mended.
     pub(super) fn refuse(&mut self, key: &str, reason: &str) {
-        let origin =
-            Origin::of(self.table.and_then(|table| table.get(key)).and_then(Value::origin), &self.findings.file);
+        let origin = Origin::of(self.table.and_then(|table| table.get(key)).and_then(mark_of), &self.findings.file);
         self.problem(&format!("{}.{key}", self.path), &origin, reason);
     }
 
@@ -135,3 +134,8 @@ macro_rules! default_text {
 
 pub(crate) use default_text;
 pub(crate) use section;
+
+/// The mark of the layer that a value comes from. A table bears none itself, but each of its values does.
+fn mark_of(value: &Value) -> Option<&str> {
+    value.origin().or_else(|| table_of(value)?.values().find_map(mark_of))
+}
