@@ -84,7 +84,7 @@ impl Gateway {
                 let hint = "this is not a command; `/kanban help` lists what I understand, and a reply to a question of a task answers it";
                 self.desk.answer(caller, Some(update), Reply { exit: 2, ..Reply::refused(hint) }).await
             }
-            Err(error) => self.desk.answer(caller, Some(update), Reply::failed(&error)).await,
+            Err(error) => self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         }
     }
 
@@ -116,7 +116,7 @@ impl Gateway {
     async fn press(&self, caller: &Caller, thread: &Thread, message: &str, label: &str, update: &Update) -> Outcome {
         let found = match self.told(thread, message).await {
             Ok(found) => found,
-            Err(error) => return self.desk.answer(caller, Some(update), Reply::failed(&error)).await,
+            Err(error) => return self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         };
         let action = found.and_then(|(board, told)| {
             let words = told

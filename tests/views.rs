@@ -109,6 +109,7 @@ impl World {
             paused: self.paused,
             paused_profiles: &self.paused_profiles,
             prefix: if self.thread.is_some() { "/kanban" } else { "kanban" },
+            here: if self.thread.is_some() { "/kanban" } else { "kanban" },
         };
         let mut tx = self.board.read().await?;
         match verb {
@@ -238,7 +239,7 @@ fn assert_begins_with(value: &Value, expected: &str) {
 
 fn refusal(result: Result<Reply, Error>) -> String {
     match result {
-        Err(Error::Refused(refusal)) => refusal.text,
+        Err(Error::Refused(refusal)) => refusal.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    board::{Board, BoardSlug, Boards, Error, Tx},
+    board::{Board, BoardSlug, Boards, Error, Reason, Tx},
     clock::{Clock, Millis},
     command::{
         access,
@@ -110,7 +110,10 @@ impl Desk {
         };
         match worked {
             Ok(outcome) => outcome,
-            Err(error) => self.answer(caller, update, Reply::failed(&error)).await,
+            Err(error) => {
+                let reply = self.failed(caller, command.board.as_ref(), &error);
+                self.answer(caller, update, reply).await
+            }
         }
     }
 
@@ -147,20 +150,40 @@ impl Desk {
     /// The board that a command is about.
     pub async fn board_of(&self, caller: &Caller, named: Option<&BoardSlug>) -> Result<Board, Error> {
         let slug = match (&caller.place, named) {
-            (Place::Worker { board, .. }, None) => board.clone(),
-            (Place::Worker { board, .. }, Some(named)) if named == board => board.clone(),
-            (Place::Worker { board, .. }, Some(named)) => {
+            (_, None) => self.meant(caller)?,
+            (Place::Worker { board, .. }, Some(named)) if named != board => {
                 return Err(Error::refused(
-                    crate::board::Reason::Forbidden,
+                    Reason::Forbidden,
                     format!("board '{named}' is not yours: a worker may use its own board '{board}' alone"),
                 ));
             }
-            (Place::Terminal { .. } | Place::Thread(_), Some(named)) => named.clone(),
-            (Place::Terminal { .. }, None) => self.boards.current()?,
-            // There is no current board in chat: one thread's switch would move every other thread's commands.
-            (Place::Thread(_), None) => BoardSlug::default(),
+            (Place::Worker { .. } | Place::Terminal { .. } | Place::Thread(_), Some(named)) => named.clone(),
         };
         self.boards.get(&slug).await
+    }
+
+    /// The board that a caller means who names none.
+    pub fn meant(&self, caller: &Caller) -> Result<BoardSlug, Error> {
+        match &caller.place {
+            Place::Worker { board, .. } => Ok(board.clone()),
+            Place::Terminal { .. } => self.boards.current(),
+            // There is no current board in chat: one thread's switch would move every other thread's commands.
+            Place::Thread(_) => Ok(BoardSlug::default()),
+        }
+    }
+
+    /// How a caller types the program in a command for a board: the board is named unless it is meant anyway.
+    pub fn program(&self, caller: &Caller, board: &BoardSlug) -> String {
+        match self.meant(caller) {
+            Ok(meant) if meant == *board => caller.prefix().to_owned(),
+            Ok(_) | Err(_) => format!("{} --board {board}", caller.prefix()),
+        }
+    }
+
+    /// What a caller is told of an error of a command that named this board.
+    pub fn failed(&self, caller: &Caller, board: Option<&BoardSlug>, error: &Error) -> Reply {
+        let here = board.map_or_else(|| caller.prefix().to_owned(), |board| self.program(caller, board));
+        Reply::failed(error, caller.prefix(), &here)
     }
 
     async fn work(
@@ -225,7 +248,7 @@ impl Desk {
         if tx.acknowledge(&update.platform, &update.id, &serde_json::to_string(&receipt)?, now).await? {
             Ok(receipt.deliveries)
         } else {
-            Err(Error::refused(crate::board::Reason::Stale, "this message was worked on already"))
+            Err(Error::refused(Reason::Stale, "this message was worked on already"))
         }
     }
 }

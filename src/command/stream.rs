@@ -43,7 +43,7 @@ pub async fn tail(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args:
             }
         }
     };
-    end(streamed.await)
+    end(streamed.await, desk, caller, board)
 }
 
 /// Prints the events of a board from now on.
@@ -81,7 +81,7 @@ pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args
             }
         }
     };
-    end(streamed.await)
+    end(streamed.await, desk, caller, board)
 }
 
 async fn fits(tx: &mut crate::board::Tx, args: &verbs::Watch, event: &Event) -> Result<bool, Error> {
@@ -133,10 +133,10 @@ fn is_read() -> Result<(), End> {
 }
 
 /// A stream ends by interruption, or because nobody reads it any more, as with `head`: that is no fault.
-fn end(ended: Result<Infallible, End>) -> Reply {
+fn end(ended: Result<Infallible, End>, desk: &Desk, caller: &Caller, board: Option<&BoardSlug>) -> Reply {
     match ended {
         Ok(never) => match never {},
         Err(End::Unread) => Reply::default(),
-        Err(End::Failed(error)) => Reply::failed(&error),
+        Err(End::Failed(error)) => desk.failed(caller, board, &error),
     }
 }

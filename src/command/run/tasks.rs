@@ -70,7 +70,7 @@ pub(super) async fn complete(desk: &Desk, caller: &Caller, args: &verbs::Complet
         summary: args.summary.as_ref().map(|text| text.as_str().to_owned()),
         metadata: args.metadata.as_ref().map(|metadata| Value::Object(metadata.0.clone())),
     };
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
         let done = tx.complete(&caller.actor, id, &hand_off, desk.now()).await;
         each.add(id, done.map(|_| format!("Completed {id}")))?;
@@ -97,7 +97,7 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
         verbs::BlockKind::Dependency => BlockKind::Dependency,
     });
     let suffix = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks() {
         let held = tx.block(&caller.actor, id, kind, reason.as_deref(), desk.now()).await;
         each.add(
@@ -115,7 +115,7 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
 pub(super) async fn unblock(desk: &Desk, caller: &Caller, args: &verbs::Unblock, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
     let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks() {
         let unblocked = match may_release(desk, caller, id, tx).await {
             Ok(()) => tx.unblock(&caller.actor, id, reason, desk.now()).await,
@@ -130,7 +130,7 @@ pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Schedul
     let reason = args.reason.as_ref().map(Prose::as_str);
     let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let at = start_at(args.at, args.delay, desk.now());
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks() {
         // With a time it goes on by itself, and that is a release.
         let scheduled = match at {
@@ -148,7 +148,7 @@ pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Schedul
 
 pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     let mut rows = Vec::new();
     for id in &args.tasks() {
         let promoted = match may_release(desk, caller, id, tx).await {
@@ -161,7 +161,7 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
         };
         rows.push(json!({
             "task_id": id, "promoted": promoted.is_ok() && !args.dry_run, "dry_run": args.dry_run,
-            "forced": args.force, "reason": reason, "error": promoted.as_ref().err().map(ToString::to_string),
+            "forced": args.force, "reason": reason, "error": promoted.as_ref().err().map(|error| each.told(error)),
         }));
         let done =
             if args.dry_run { format!("Would promote {id} -> ready") } else { format!("Promoted {id} -> ready") };
@@ -176,7 +176,7 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
 }
 
 pub(super) async fn archive(desk: &Desk, caller: &Caller, args: &verbs::Archive, tx: &mut Tx) -> Result<Done, Error> {
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     let mut leftovers = Vec::new();
     for id in &args.tasks {
         let archived = tx.archive(&caller.actor, id, desk.now()).await;
@@ -280,7 +280,7 @@ pub(super) async fn unwatch(caller: &Caller, args: &verbs::Unwatch, tx: &mut Tx)
     };
     let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
     if tx.unwatch(thread, args.task.as_ref()).await? == 0 {
-        refuse!(Unknown, "this thread does not follow {what}; `/kanban watches` lists what it follows");
+        refuse!(Unknown, "this thread does not follow {what}; `{{kanban}} watches` lists what it follows");
     }
     Ok(Reply::text(format!("This thread no longer follows {what}")).into())
 }
@@ -342,7 +342,7 @@ pub(super) async fn reclaim(desk: &Desk, caller: &Caller, args: &verbs::Reclaim,
 
 pub(super) async fn retry(desk: &Desk, caller: &Caller, args: &verbs::Retry, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
         let retried = match may_release(desk, caller, id, tx).await {
             Ok(()) => tx.retry(&caller.actor, id, reason, desk.now()).await,
@@ -359,8 +359,9 @@ pub(super) async fn cancel(desk: &Desk, caller: &Caller, args: &verbs::Cancel, t
 }
 
 /// What became of each task of a bulk verb: those that went well stay done when others are refused.
-#[derive(Default)]
 struct Each {
+    program: &'static str,
+    here: String,
     done: Vec<String>,
     refused: Vec<String>,
     only: Option<TaskId>,
@@ -369,6 +370,18 @@ struct Each {
 }
 
 impl Each {
+    fn of(desk: &Desk, caller: &Caller, tx: &Tx) -> Self {
+        Self {
+            program: caller.prefix(),
+            here: desk.program(caller, tx.slug()),
+            done: Vec::new(),
+            refused: Vec::new(),
+            only: None,
+            count: 0,
+            exit: 0,
+        }
+    }
+
     /// A refusal is noted; a fault ends everything.
     fn add(&mut self, id: &TaskId, outcome: Result<String, Error>) -> Result<(), Error> {
         self.count += 1;
@@ -376,12 +389,20 @@ impl Each {
         match outcome {
             Ok(text) => self.done.push(text),
             Err(Error::Refused(refusal)) => {
-                self.refused.push(refusal.text);
+                self.refused.push(refusal.told(self.program, &self.here));
                 self.exit = 1;
             }
             Err(fault @ Error::Fault(_)) => return Err(fault),
         }
         Ok(())
+    }
+
+    /// An error in the words that its reader can type.
+    fn told(&self, error: &Error) -> String {
+        match error {
+            Error::Refused(refusal) => refusal.told(self.program, &self.here),
+            Error::Fault(fault) => fault.to_string(),
+        }
     }
 
     fn done(self) -> Done {
