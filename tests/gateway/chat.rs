@@ -38,6 +38,9 @@ fn a_reply_to_a_question_is_the_answer_to_it() {
     let _gateway = home.up();
     let id = id_of(home.say_in("ops", &format!("/kanban create paint --assignee script\n{ASKS}")));
     let question = home.post(&id, "blocked");
+    let (exit, posts) = say_as(&home, "bob", &["--reply", &number(&question), "  "]);
+    assert_eq!((exit, posts[0]["text"].as_str().unwrap().contains("empty")), (1, true), "{posts:?}");
+    assert_eq!(home.status(&id), "blocked");
     let (exit, posts) = say_as(&home, "bob", &["--reply", &number(&question), "it is blue, and don't ask again"]);
     assert_eq!(exit, 0, "{posts:?}");
     assert_eq!(posts[0]["thread"], "ops");
