@@ -998,7 +998,7 @@ async fn why_knows_caps_rests_and_shared_directories_over_all_boards() {
     tx.complete(&bob(), &first, &hand_off, NOW).await.unwrap();
     tx.commit().await.unwrap();
     let answer = world.json(&["why", codex[1].as_str(), "--json"]).await;
-    assert_eq!(answer["command"], format!("kanban cancel {elsewhere} --board ops"));
+    assert_eq!(answer["command"], format!("kanban --board ops cancel {elsewhere}"));
     assert_eq!(world.why(&second).await.0, "starting");
 
     let run = world.claim(&second, NOW).await;
