@@ -204,7 +204,7 @@ fn roles_hold_in_chat() {
     assert_eq!(exit, 0, "{text}");
     let id = text.split(' ').nth(1).unwrap().to_owned();
     let (exit, text) = ask("bob", &format!("/kanban cancel {id}"));
-    assert!(exit == 1 && text.contains("your role is member"), "{text}");
+    assert!(exit == 1 && text.contains("your role is member, and this needs operator"), "{text}");
     let (exit, text) = ask("bob", &format!("/kanban assign {id} script"));
     assert_eq!(exit, 1, "{text}");
     // Nobody below owner lets a script go on, whichever verb it takes.

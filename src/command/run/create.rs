@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     board::{
-        Error, Reason, Tx,
+        Error, Tx,
         create::NewTask,
         error::refuse,
         task::{Status, WorkspaceKind},
@@ -20,6 +20,7 @@ use crate::{
         verbs::{Create, InitialStatus},
         view,
     },
+    dispatcher::workspace::NO_REPOSITORY,
     settings::{Profile, WorkspaceDefault},
 };
 
@@ -40,20 +41,16 @@ pub(super) async fn create(desk: &Desk, caller: &Caller, args: &Create, tx: &mut
         }
         other => other,
     };
+    if let Some((WorkspaceKind::Worktree, None)) = workspace {
+        refuse!(Invalid, "{NO_REPOSITORY}");
+    }
     if let Some((WorkspaceKind::Dir | WorkspaceKind::Worktree, Some(path))) = &workspace {
         access::directory(caller, &settings, desk.home(), path)?;
     }
-    let branch = branch(args, workspace.as_ref().map(|(kind, _)| *kind))?;
-    let created_by = match (&args.created_by, &caller.place) {
-        (None, _) => caller.actor.name().to_owned(),
-        (Some(name), Place::Terminal { .. }) => name.clone(),
-        (Some(_), Place::Thread(_) | Place::Worker { .. }) => {
-            refuse!(
-                Forbidden,
-                "`--created-by` works on the command line alone; here the task is signed with who sent it"
-            )
-        }
-    };
+    if args.branch.is_some() && !matches!(workspace, Some((WorkspaceKind::Worktree, _))) {
+        refuse!(Usage, "--branch is only valid with --workspace worktree");
+    }
+    let created_by = access::signed(caller, args.created_by.as_deref(), "--created-by")?;
     let new = NewTask {
         title: args.title(),
         body: args.body.as_ref().map(|body| body.as_str().to_owned()),
@@ -62,7 +59,7 @@ pub(super) async fn create(desk: &Desk, caller: &Caller, args: &Create, tx: &mut
         priority: args.priority.unwrap_or(0),
         tenant: args.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
         workspace: workspace.map(|(kind, path)| (kind, path.map(|path| path.display().to_string()))),
-        branch,
+        branch: args.branch.clone(),
         project: args.project.clone(),
         skills: args.skill.iter().map(|skill| skill.as_str().to_owned()).collect(),
         goal_max_turns: args.goal_max_turns.map(i64::from),
@@ -124,18 +121,4 @@ fn default_place(profile: &Profile) -> Option<(WorkspaceKind, Option<PathBuf>)> 
             Some((WorkspaceKind::Worktree, path.as_ref().map(|path| path.as_ref().to_owned())))
         }
     }
-}
-
-fn branch(args: &Create, kind: Option<WorkspaceKind>) -> Result<Option<String>, Error> {
-    let Some(branch) = &args.branch else { return Ok(None) };
-    if kind != Some(WorkspaceKind::Worktree) {
-        refuse!(Invalid, "--branch is only valid with --workspace worktree");
-    }
-    if branch.chars().any(char::is_whitespace) {
-        refuse!(Invalid, "--branch must not contain whitespace");
-    }
-    if branch.is_empty() || branch.starts_with('-') {
-        return Err(Error::refused(Reason::Invalid, format!("`{branch}` is not a branch name")));
-    }
-    Ok(Some(branch.clone()))
 }

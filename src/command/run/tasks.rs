@@ -9,10 +9,8 @@ use super::create::start_at;
 use crate::{
     board::{
         Board, Error, Reason, TaskId, Tx,
-        actor::Actor,
         block::Held,
         error::refuse,
-        event::Kind,
         finish::HandOff,
         moves::Action,
         task::{BlockKind, Status},
@@ -20,7 +18,7 @@ use crate::{
     },
     command::{
         access,
-        caller::{Caller, Place},
+        caller::Caller,
         desk::{Desk, Done},
         reply::Reply,
         run::Prepared,
@@ -45,7 +43,7 @@ pub(super) async fn unlink(desk: &Desk, caller: &Caller, args: &verbs::Unlink, t
 }
 
 pub(super) async fn comment(desk: &Desk, caller: &Caller, args: &verbs::Comment, tx: &mut Tx) -> Result<Done, Error> {
-    let author = signed(caller, args.author.as_deref(), "--author")?;
+    let author = access::signed(caller, args.author.as_deref(), "--author")?;
     let mut text = args.text();
     if let Some(limit) = args.max_len.map(|limit| limit as usize)
         && text.chars().count() > limit
@@ -253,11 +251,7 @@ pub(super) async fn watch(desk: &Desk, caller: &Caller, args: &verbs::Watch, tx:
             "only a thread can follow a task; on the command line use `kanban notify-subscribe ID --platform P --chat-id C`"
         );
     };
-    let mut kinds = Vec::new();
-    for kind in args.kinds.iter().flat_map(|kinds| kinds.split(',')).map(str::trim).filter(|kind| !kind.is_empty()) {
-        let kind: Kind = kind.parse().map_err(|text: String| Error::refused(Reason::Invalid, text))?;
-        kinds.push(kind.as_str().to_owned());
-    }
+    let kinds: Vec<String> = args.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     let following = Following {
         task: args.task.clone(),
         assignee: args.assignee.as_ref().and_then(|assignee| assignee.profile().cloned()),
@@ -318,20 +312,13 @@ pub(super) async fn reassign(desk: &Desk, caller: &Caller, args: &verbs::Reassig
     if let Some(name) = profile {
         access::profile(caller, &settings, name)?;
     }
-    let running = tx.task(&args.task).await?.current_run.is_some();
-    if running && !args.reclaim {
-        refuse!(
-            WrongStatus,
-            "cannot reassign {}: it is still running; pass --reclaim to stop its worker first",
-            args.task
-        );
-    }
-    if running {
+    let reclaims = args.reclaim && tx.task(&args.task).await?.current_run.is_some();
+    if reclaims {
         tx.reclaim(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), now).await?;
     }
     tx.assign(&caller.actor, &args.task, profile, now).await?;
     let to = profile.map_or("(unassigned)".to_owned(), ToString::to_string);
-    let suffix = if running { " (claim reclaimed)" } else { "" };
+    let suffix = if reclaims { " (claim reclaimed)" } else { "" };
     Ok(Reply::text(format!("Reassigned {} to {to}{suffix}", args.task)).about(&args.task).into())
 }
 
@@ -421,17 +408,6 @@ impl Each {
 async fn may_release(desk: &Desk, caller: &Caller, id: &TaskId, tx: &mut Tx) -> Result<(), Error> {
     let task = tx.task(id).await?;
     access::release(caller, &desk.settings.get(), &task)
-}
-
-/// The name that a text is signed with. Only the local owner may choose another.
-fn signed(caller: &Caller, asked: Option<&str>, flag: &str) -> Result<String, Error> {
-    match (asked, &caller.place, &caller.actor) {
-        (None, _, actor) => Ok(actor.name().to_owned()),
-        (Some(name), Place::Terminal { .. }, Actor::Person { .. }) => Ok(name.to_owned()),
-        (Some(_), _, _) => {
-            refuse!(Forbidden, "`{flag}` works on the command line alone; here the text is signed with who sent it")
-        }
-    }
 }
 
 fn followed_by(follower: &verbs::Follower) -> Result<Thread, Error> {
