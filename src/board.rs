@@ -63,14 +63,14 @@ impl Board {
         let file = folder.join(FILE);
         let turns = Turns::at(folder);
         // A board is nearly always there and current, and looking first would cost another connection each time.
-        if let Ok((db, header)) = Db::open(&file, turns.clone(), Arc::clone(&wake)).await {
+        if let Ok((db, header)) = Db::open(&file, &slug, turns.clone(), Arc::clone(&wake)).await {
             if header.is_ready() {
                 return Ok(Self { slug, folder: folder.to_owned(), db });
             }
             db.close().await;
         }
         schema::prepare(&file, &turns).await?;
-        match Db::open(&file, turns, wake).await {
+        match Db::open(&file, &slug, turns, wake).await {
             Ok((db, _)) => Ok(Self { slug, folder: folder.to_owned(), db }),
             Err(Error::Fault(fault)) if fault.damaged => Err(schema::set_aside(&file, &fault)?),
             Err(error) => Err(error),

@@ -16,7 +16,7 @@ pub mod verbs;
 pub mod view;
 
 pub use caller::{Caller, Place, Update};
-pub use desk::{Desk, GatewayFacts, Outcome, Receipt, SharedSettings};
+pub use desk::{Desk, GatewayFacts, Outcome, Press, Receipt, SharedSettings};
 pub use parse::{Mistake, from_arguments, from_chat, from_words};
 pub use reply::Reply;
 pub use run::prompt;

@@ -13,7 +13,9 @@ use tracing::Instrument;
 pub use self::up::{Up, up};
 use crate::{
     board::{Actor, Board, BoardSlug, Error, TaskId, delivery::Told, task::Status},
-    command::{Caller, Desk, Kanban, Mistake, Outcome, Place, Reply, Update, command_of, from_chat, from_words, spec},
+    command::{
+        Caller, Desk, Kanban, Mistake, Outcome, Place, Press, Reply, Update, command_of, from_chat, from_words, spec,
+    },
     settings::Role,
 };
 
@@ -41,16 +43,22 @@ impl Gateway {
         };
         let caller = Caller { actor, role, place };
         match &request.input {
-            Input::Text(text) if command_of(text).is_some() => self.run(&caller, from_chat(text), update).await,
+            Input::Text(text) if command_of(text).is_some() => self.run(&caller, from_chat(text), None, update).await,
             Input::Text(text) => self.hear(&caller, request, text, update).await,
-            Input::Words(words) => self.run(&caller, from_words(words, Surface::Chat), update).await,
+            Input::Words(words) => self.run(&caller, from_words(words, Surface::Chat), None, update).await,
             Input::Press { message, label } => self.press(&caller, &request.thread, message, label, update).await,
         }
     }
 
-    async fn run(&self, caller: &Caller, command: Result<Kanban, Mistake>, update: &Update) -> Outcome {
+    async fn run(
+        &self,
+        caller: &Caller,
+        command: Result<Kanban, Mistake>,
+        press: Option<&Press<'_>>,
+        update: &Update,
+    ) -> Outcome {
         match command {
-            Ok(command) => self.desk.run(caller, &command, Some(update)).await,
+            Ok(command) => self.desk.run_pressed(caller, &command, Some(update), press).await,
             Err(mistake) if mistake.exit == 0 => {
                 self.desk.answer(caller, Some(update), Reply::text(mistake.text)).await
             }
@@ -75,16 +83,20 @@ impl Gateway {
             Err(error) => Err(error),
         };
         match waiting {
+            Ok(Some(_)) if text.trim().is_empty() => {
+                let hint = "an empty reply is no answer; reply with the words that the task waits for";
+                self.desk.answer(caller, Some(update), Reply::refused(hint)).await
+            }
             Ok(Some((board, told, verb))) => {
                 let task = told.task.unwrap_or_default();
                 let words = [verb, &task, "--reason", text].map(str::to_owned);
-                self.run(caller, on(&board, &words), update).await
+                self.run(caller, on(&board, &words), None, update).await
             }
             Ok(None) => {
                 let hint = "this is not a command; `/kanban help` lists what I understand, and a reply to a question of a task answers it";
                 self.desk.answer(caller, Some(update), Reply { exit: 2, ..Reply::refused(hint) }).await
             }
-            Err(error) => self.desk.answer(caller, Some(update), Reply::failed(&error)).await,
+            Err(error) => self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         }
     }
 
@@ -116,45 +128,20 @@ impl Gateway {
     async fn press(&self, caller: &Caller, thread: &Thread, message: &str, label: &str, update: &Update) -> Outcome {
         let found = match self.told(thread, message).await {
             Ok(found) => found,
-            Err(error) => return self.desk.answer(caller, Some(update), Reply::failed(&error)).await,
+            Err(error) => return self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         };
-        let action = found.and_then(|(board, told)| {
-            let words = told
-                .actions
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(label))
-                .map(|(_, words)| words.clone())?;
-            Some((board, told, words))
-        });
-        let Some((board, told, words)) = action else {
-            let text = format!("the button `{label}` is no longer there");
-            return self.desk.answer(caller, Some(update), Reply::refused(text)).await;
-        };
-        let looks = words.first().is_some_and(|verb| matches!(verb.as_str(), "show" | "log"));
-        let mut outcome = self.run(caller, on(&board, &words), update).await;
-        if outcome.reply.exit == 0 && !looks {
-            match self.settle_buttons(caller, &board, &told, message, label).await {
-                Ok(edit) => outcome.deliveries.push(edit),
-                Err(error) => tracing::warn!(%error, "the buttons of a message could not be taken away"),
+        let refusal = match found {
+            Some((_, told)) if told.is_pressed() => Press::TOO_LATE.to_owned(),
+            Some((board, told)) => {
+                if let Some((label, words)) = told.actions.iter().find(|(name, _)| name.eq_ignore_ascii_case(label)) {
+                    let press = Press { told: &told, message, label };
+                    return self.run(caller, on(&board, words), Some(&press), update).await;
+                }
+                format!("there is no button `{label}` below this message")
             }
-        }
-        outcome
-    }
-
-    /// Replaces the buttons of a message by what became of them.
-    async fn settle_buttons(
-        &self,
-        caller: &Caller,
-        board: &Board,
-        told: &Told,
-        message: &str,
-        label: &str,
-    ) -> Result<String, Error> {
-        let text = format!("{}\n→ {label}: {}", told.post.text, caller.actor.name());
-        let mut tx = board.write().await?;
-        let edit = tx.owe_edit(told, message, text, self.desk.now()).await?;
-        tx.commit().await?;
-        Ok(edit)
+            None => format!("the button `{label}` is no longer there"),
+        };
+        self.desk.answer(caller, Some(update), Reply::refused(refusal)).await
     }
 
     /// The post of ours behind a message, and the board that it came from.

@@ -169,7 +169,7 @@ async fn a_post_whose_answer_is_lost_is_shown_once() {
     let platform = Arc::clone(&world.platform);
     let _home = world.end().await;
     assert_eq!(platform.messages(&ops).len(), 1);
-    assert_eq!(board.read().await.unwrap().deliveries_owed().await.unwrap(), 0);
+    assert!(board.read().await.unwrap().threads_owed().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn a_stop_delivers_what_is_owed() {
     }
     let (board, platform) = (world.board.clone(), Arc::clone(&world.platform));
     let _home = world.end().await;
-    assert_eq!(board.read().await.unwrap().deliveries_owed().await.unwrap(), 0);
+    assert!(board.read().await.unwrap().threads_owed().await.unwrap().is_empty());
     assert!((0..30).all(|number| platform.messages(&place(&format!("t{number}"))).len() == 1));
 }
 
@@ -300,13 +300,24 @@ async fn a_reply_to_a_question_answers_it_and_a_press_settles_the_buttons() {
         request(update, who, &ops, input, None)
     };
     assert_eq!(world.platform.inject(press("u2", "bob")).await.exit, 1);
-    assert_eq!(world.platform.inject(press("u3", "ana")).await.exit, 0);
+    // Of those who press at once one wins, and the others are told so.
+    let updates: Vec<String> = (0..6).map(|number| format!("race{number}")).collect();
+    let presses = updates.iter().map(|update| world.platform.inject(press(update, "ana")));
+    let (won, lost): (Vec<_>, Vec<_>) =
+        futures_util::future::join_all(presses).await.into_iter().partition(|receipt| receipt.exit == 0);
+    assert_eq!((won.len(), won[0].deliveries.len()), (1, 2));
+    for receipt in &lost {
+        let told = world.post(receipt).await;
+        assert!(told.private && told.text.contains("somebody has pressed one already"), "{told:?}");
+    }
     assert_eq!(world.status(&id).await, Status::Archived);
-    let edited = world.platform.wait_for_text(&ops, |text| text.contains("→ cancel: fake:ana")).await;
+    let edited = world.platform.wait_for_text(&ops, |text| text.contains("→ Cancel: fake:ana")).await;
     assert_eq!((edited.id, edited.buttons.len()), (question.id.clone(), 0));
     assert_eq!(world.platform.inject(press("u4", "ana")).await.exit, 1);
-    assert!(world.platform.attempts().iter().any(|attempt| matches!(attempt.post.kind, PostKind::Edit { .. })));
+    let platform = Arc::clone(&world.platform);
     world.end().await;
+    let edits = platform.attempts().iter().filter(|attempt| matches!(attempt.post.kind, PostKind::Edit { .. })).count();
+    assert_eq!(edits, 1);
 }
 
 #[tokio::test]

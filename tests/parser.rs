@@ -1,5 +1,6 @@
 //! What people type, and what it means.
 
+use kanban_gateway::board::event;
 use kanban_gateway::command::{
     Kanban, Mistake, Verb, command_of, from_arguments, from_chat, from_words, spec,
     value::{Assignee, WorkspaceArg},
@@ -338,6 +339,12 @@ fn a_refusal_names_what_was_got_and_what_was_expected() {
     insta::assert_snapshot!(mistake("create x --priority 4000"), @"`--priority`: 4000 is not in -1000..=1000");
     insta::assert_snapshot!(mistake("create x --workspace cloud"), @"`--workspace`: unknown workspace `cloud`: use `scratch`, `worktree`, `worktree:<path>`, or `dir:<path>`");
     insta::assert_snapshot!(mistake("create x --workspace dir:"), @"`--workspace`: `dir:` requires a path after the colon, as in `dir:/srv/project`");
+    insta::assert_snapshot!(mistake("create x --branch \"a b\""), @"`--branch`: must not contain whitespace, got `a b`; expected a name like `fix/login`");
+    insta::assert_snapshot!(mistake("create x --branch=-x"), @"`--branch`: `-x` is not a branch name; expected one like `fix/login`");
+    assert!(
+        mistake("watch --kinds completed,nope")
+            .starts_with("`--kinds`: `nope` is not a kind of event; there are created, ")
+    );
     insta::assert_snapshot!(mistake("create x --max-retries 0"), @"`--max-retries`: must be >= 1 (got `0`)");
     insta::assert_snapshot!(mistake("create x --max-runtime soon"), @"`--max-runtime`: malformed duration `soon` (expected `30s`, `5m`, `2h`, `1d`, or a number of seconds)");
     insta::assert_snapshot!(mistake("create x --assignee a --assignee b"), @"`--assignee` can be given only once");
@@ -474,7 +481,8 @@ fn value_of(kind: &Kind, name: &str, text: &str, number: u32) -> String {
         Kind::Text => match name {
             "metadata" => format!("{{\"n\":{number}}}"),
             "at" | "in" | "max-runtime" | "interval" | "ttl" | "n" | "tail" | "limit" => (number % 900 + 1).to_string(),
-            "skill" | "kinds" => format!("s{number}"),
+            "skill" | "branch" => format!("s{number}"),
+            "kinds" => event::Kind::ALL[number as usize % event::Kind::ALL.len()].as_str().to_owned(),
             _ => text.to_owned(),
         },
     }
@@ -538,6 +546,7 @@ proptest! {
             let shown = match &arg.kind {
                 Kind::Flag => format!("{}: true", name.replace('-', "_")),
                 Kind::Choice(_) => value.replace(['-', '_'], ""),
+                Kind::Text if name == "kinds" => value.replace('_', ""),
                 Kind::Integer => value.clone(),
                 Kind::Workspace => value["dir:".len()..].to_owned(),
                 Kind::Text if matches!(name.as_str(), "metadata" | "at" | "in" | "max-runtime" | "interval" | "ttl" | "n" | "tail" | "limit") => value.clone(),
@@ -545,6 +554,7 @@ proptest! {
             };
             let found = match &arg.kind {
                 Kind::Choice(_) => parsed.to_lowercase().contains(&shown),
+                Kind::Text if name == "kinds" => parsed.to_lowercase().contains(&shown),
                 _ => parsed.contains(&shown) || name == "metadata" && parsed.contains(&number.to_string()),
             };
             prop_assert!(found, "{name}={value:?} ({shown}) of {words:?} is not in {parsed}");

@@ -109,6 +109,7 @@ impl World {
             paused: self.paused,
             paused_profiles: &self.paused_profiles,
             prefix: if self.thread.is_some() { "/kanban" } else { "kanban" },
+            here: if self.thread.is_some() { "/kanban" } else { "kanban" },
         };
         let mut tx = self.board.read().await?;
         match verb {
@@ -238,7 +239,7 @@ fn assert_begins_with(value: &Value, expected: &str) {
 
 fn refusal(result: Result<Reply, Error>) -> String {
     match result {
-        Err(Error::Refused(refusal)) => refusal.text,
+        Err(Error::Refused(refusal)) => refusal.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }
@@ -997,7 +998,7 @@ async fn why_knows_caps_rests_and_shared_directories_over_all_boards() {
     tx.complete(&bob(), &first, &hand_off, NOW).await.unwrap();
     tx.commit().await.unwrap();
     let answer = world.json(&["why", codex[1].as_str(), "--json"]).await;
-    assert_eq!(answer["command"], format!("kanban cancel {elsewhere} --board ops"));
+    assert_eq!(answer["command"], format!("kanban --board ops cancel {elsewhere}"));
     assert_eq!(world.why(&second).await.0, "starting");
 
     let run = world.claim(&second, NOW).await;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     board::{
         event::{Event, Kind},
+        id::BoardSlug,
         run::Run,
         task::Task,
     },
@@ -56,10 +57,15 @@ pub fn is_told(kind: Kind) -> bool {
 }
 
 /// Writes the post: the title, what happened in the worker's own words, what to do, and the id last.
-pub fn of(event: &Event, task: &Task, run: Option<&Run>) -> Announcement {
+pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> Announcement {
     let payload = event.payload();
     let said = |key: &str| payload.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
     let id = task.id.as_str();
+    // There is no current board in chat, so every other board than the default one is named.
+    let kanban = match *board == BoardSlug::default() {
+        true => "/kanban".to_owned(),
+        false => format!("/kanban --board {board}"),
+    };
     let command = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let show = ("Show".to_owned(), command(&["show", id]));
     let log = ("Log".to_owned(), command(&["log", id]));
@@ -77,11 +83,11 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>) -> Announcement {
             let reason = said("reason");
             let body = match said("kind").as_str() {
                 "needs_input" => format!(
-                    "{}\nTo answer: reply to this message, or `/kanban unblock {id} YOUR ANSWER`",
+                    "{}\nTo answer: reply to this message, or `{kanban} unblock {id} YOUR ANSWER`",
                     if reason.is_empty() { "It needs an answer and did not say which." } else { &reason }
                 ),
                 kind => format!(
-                    "{}\nTo let it go on: `/kanban unblock {id} WHAT YOU DID`",
+                    "{}\nTo let it go on: `{kanban} unblock {id} WHAT YOU DID`",
                     match (kind, reason.is_empty()) {
                         ("", true) => "It is blocked and did not say why.".to_owned(),
                         (kind, true) => format!("It is blocked ({kind}) and did not say why."),
@@ -94,7 +100,7 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>) -> Announcement {
         Kind::BlockLoopDetected => (
             "needs a decision",
             format!(
-                "{}\nIt is blocked for the same reason as before, so it waits in triage. To let it go on: `/kanban promote {id}`; to end it: `/kanban cancel {id}`",
+                "{}\nIt is blocked for the same reason as before, so it waits in triage. To let it go on: `{kanban} promote {id}`; to end it: `{kanban} cancel {id}`",
                 said("reason")
             ),
             vec![show, cancel],
@@ -102,7 +108,7 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>) -> Announcement {
         Kind::DependencyWait => ("waiting", format!("It waits for its parents: {}", said("reason")), vec![show]),
         Kind::GaveUp => (
             "gave up",
-            format!("{}\nTo try again: `/kanban retry {id}`; what it wrote: `/kanban log {id}`", said("error")),
+            format!("{}\nTo try again: `{kanban} retry {id}`; what it wrote: `{kanban} log {id}`", said("error")),
             vec![retry, log, cancel],
         ),
         Kind::Crashed | Kind::SpawnFailed | Kind::Lost | Kind::ProtocolViolation | Kind::TimedOut => {

@@ -63,7 +63,10 @@ impl Tx {
     pub async fn detach(&mut self, actor: &Actor, attachment: i64, now: Millis) -> Result<Attachment, Error> {
         let found: Option<Attachment> = sql!(self, ATTACHMENT, attachment; fetch_optional);
         let Some(found) = found else {
-            refuse!(Unknown, "no such attachment: {attachment}; `kanban attachments ID` lists a task's attachments");
+            refuse!(
+                Unknown,
+                "no such attachment: {attachment}; `{{kanban}} attachments ID` lists a task's attachments"
+            );
         };
         self.fence(actor, &found.task_id).await?;
         let task = self.task(&found.task_id).await?;

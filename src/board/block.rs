@@ -9,7 +9,7 @@ use crate::{
         db::{Tx, sql},
         error::{Error, refuse},
         event::Kind,
-        id::TaskId,
+        id::{ProfileName, TaskId},
         moves::Action,
         run::Outcome,
         statements::*,
@@ -91,17 +91,7 @@ impl Tx {
         self.fence(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Unblock.allowed_in(task.status) {
-            let hint = match task.status {
-                Status::Triage | Status::Todo => format!("; `kanban promote {id}` makes it ready"),
-                Status::Scheduled
-                | Status::Ready
-                | Status::Running
-                | Status::Blocked
-                | Status::Review
-                | Status::Done
-                | Status::Archived => String::new(),
-            };
-            refuse!(WrongStatus, "cannot unblock {id}: it is {}, not blocked or scheduled{hint}", task.status);
+            refuse!(WrongStatus, "cannot unblock {id}: {}", self.standing(&task).await?);
         }
         needs_person(actor, &task)?;
         let reason = said(reason);
@@ -130,7 +120,7 @@ impl Tx {
         self.fence_own(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Schedule.allowed_in(task.status) {
-            refuse!(WrongStatus, "cannot schedule {id}: it is {}", task.status);
+            refuse!(WrongStatus, "cannot schedule {id}: {}", self.standing(&task).await?);
         }
         needs_person(actor, &task)?;
         let reason = said(reason);
@@ -179,8 +169,8 @@ impl Tx {
         if !Action::Promote.allowed_in(task.status) {
             refuse!(
                 WrongStatus,
-                "cannot promote {id}: task {id} is '{}'; promote only applies to 'triage', 'todo' or 'blocked'",
-                task.status
+                "cannot promote {id}: {}; promote only applies to tasks in triage, todo or blocked",
+                self.standing(task).await?
             );
         }
         needs_person(actor, task)?;
@@ -188,7 +178,7 @@ impl Tx {
         if !force && !open.is_empty() {
             refuse!(
                 OpenParents,
-                "cannot promote {id}: unsatisfied parent dependencies: {}; `kanban promote {id} --force` starts it all the same",
+                "cannot promote {id}: unsatisfied parent dependencies: {}; `{{kanban}} promote {id} --force` starts it all the same",
                 list(&open)
             );
         }
@@ -207,15 +197,7 @@ impl Tx {
         let task = self.task(id).await?;
         let waits = task.status == Status::Blocked || task.not_before.is_some_and(|at| at > now);
         if !Action::Retry.allowed_in(task.status) || !waits {
-            let next = match task.status {
-                Status::Ready => "it is ready and will start when there is room",
-                Status::Running => "it is running",
-                Status::Done => "it is done; create a follow-up with `kanban create … --parent`",
-                Status::Triage | Status::Todo => "it waits; `kanban promote` makes it ready",
-                Status::Scheduled => "it is scheduled; `kanban unblock` starts it now",
-                Status::Blocked | Status::Review | Status::Archived => task.status.as_str(),
-            };
-            refuse!(WrongStatus, "cannot retry {id}: {next}");
+            refuse!(WrongStatus, "cannot retry {id}: {}", self.standing(&task).await?);
         }
         needs_person(actor, &task)?;
         let reason = said(reason);
@@ -233,24 +215,19 @@ impl Tx {
         &mut self,
         actor: &Actor,
         id: &TaskId,
-        assignee: Option<&crate::board::id::ProfileName>,
+        assignee: Option<&ProfileName>,
         now: Millis,
     ) -> Result<(), Error> {
         self.fence(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Assign.allowed_in(task.status) {
-            let hint = match task.status {
-                Status::Running => format!("; `kanban reassign {id} PROFILE --reclaim` stops its worker first"),
-                Status::Archived
-                | Status::Triage
-                | Status::Todo
-                | Status::Scheduled
-                | Status::Ready
-                | Status::Blocked
-                | Status::Review
-                | Status::Done => String::new(),
-            };
-            refuse!(WrongStatus, "cannot assign {id}: it is {}{hint}", task.status);
+            if task.status == Status::Running {
+                refuse!(
+                    WrongStatus,
+                    "cannot assign {id}: it is running; `{{kanban}} reassign {id} PROFILE --reclaim` stops its worker first"
+                );
+            }
+            refuse!(WrongStatus, "cannot assign {id}: {}", self.standing(&task).await?);
         }
         sql!(self, SET_ASSIGNEE, id, assignee; execute);
         let task = Task { assignee: assignee.cloned(), ..task };
@@ -280,6 +257,31 @@ impl Tx {
         self.record(Kind::Reclaimed, &task, run.as_ref(), payload, now).await?;
         self.wakes_dispatcher();
         Ok(())
+    }
+
+    /// Where a task stands, and the command that would move it from there.
+    pub(crate) async fn standing(&mut self, task: &Task) -> Result<String, Error> {
+        let (id, status) = (&task.id, task.status);
+        Ok(match status {
+            Status::Triage | Status::Todo => match self.open_parents(id).await? {
+                open if open.is_empty() => format!("it is {status}; `{{kanban}} promote {id}` makes it ready"),
+                open => format!(
+                    "it is {status} and waits for {}; `{{kanban}} promote {id} --force` makes it ready all the same",
+                    list(&open)
+                ),
+            },
+            Status::Scheduled => format!("it is scheduled; `{{kanban}} unblock {id}` lets it go on now"),
+            Status::Ready => "it is ready and starts when there is room".to_owned(),
+            Status::Running => format!("it is running; `{{kanban}} reclaim {id}` stops its worker"),
+            Status::Blocked => format!("it is blocked; `{{kanban}} unblock {id}` lets it go on"),
+            Status::Review => format!("it is in review; `{{kanban}} complete {id}` ends it"),
+            Status::Done => {
+                format!("it is done already; `{{kanban}} create TITLE --parent {id}` makes a follow-up")
+            }
+            Status::Archived => format!(
+                "it is archived already and stays so; `{{kanban}} create TITLE --parent {id}` makes a follow-up"
+            ),
+        })
     }
 
     /// Sends a task on: ready, or todo while it waits for parents.

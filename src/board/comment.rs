@@ -38,12 +38,12 @@ impl Tx {
         self.fence(actor, id).await?;
         let body = body.trim();
         if body.is_empty() {
-            refuse!(Invalid, "comment body is required, as in `kanban comment {id} looks good`");
+            refuse!(Invalid, "comment body is required, as in `{{kanban}} comment {id} looks good`");
         }
         if body.len() > COMMENT_LIMIT {
             refuse!(
                 TooMuch,
-                "a comment may hold {COMMENT_LIMIT} bytes, this one has {}; use `kanban attach {id} FILE`",
+                "a comment may hold {COMMENT_LIMIT} bytes, this one has {}; use `{{kanban}} attach {id} FILE`",
                 body.len()
             );
         }

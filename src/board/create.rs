@@ -10,7 +10,7 @@ use crate::{
         event::Kind,
         id::{ProfileName, TaskId},
         statements::*,
-        task::{Status, Task, WorkspaceKind},
+        task::{BlockKind, Status, Task, WorkspaceKind},
     },
     clock::Millis,
 };
@@ -86,7 +86,11 @@ impl Tx {
             }
         }
         if !unknown.is_empty() {
-            refuse!(UnknownTask, "unknown parent task(s): {}", unknown.join(", "));
+            refuse!(
+                UnknownTask,
+                "unknown parent task(s): {}; `{{kanban}} list` shows the tasks of this board",
+                unknown.join(", ")
+            );
         }
         let status = match () {
             () if new.blocked => Status::Blocked,
@@ -149,7 +153,7 @@ impl Tx {
             current_run: None,
             failures: 0,
             last_error: None,
-            block_kind: gate.map(|_| crate::board::task::BlockKind::NeedsInput),
+            block_kind: gate.map(|_| BlockKind::NeedsInput),
             block_reason: gate.map(|gate| gate.1.to_owned()),
             block_recurrences: 0,
             parents_waived: false,
@@ -174,7 +178,7 @@ impl Tx {
 fn check(new: &NewTask) -> Result<(), Error> {
     let title = new.title.trim();
     if title.is_empty() {
-        refuse!(Invalid, "title is required, as in `kanban create fix the login page`");
+        refuse!(Invalid, "title is required, as in `{{kanban}} create fix the login page`");
     }
     let characters = title.chars().count();
     if characters > TITLE_LIMIT {

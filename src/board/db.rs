@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, Notify, OnceCell, OwnedMutexGuard, oneshot, watch};
 
 use crate::board::{
     error::{Error, Fault},
+    id::BoardSlug,
     readers::{Readers, Snapshot},
     schema::{self, Header},
     turn::{Turn, Turns},
@@ -85,11 +86,17 @@ pub(crate) struct Db {
     wake: Arc<Wake>,
     /// Drawn when the board was made; begins the delivery keys of the board.
     uid: Arc<str>,
+    slug: Arc<BoardSlug>,
 }
 
 impl Db {
     /// Opens a board's file. Answers also what it says of itself, which the caller has to judge.
-    pub(crate) async fn open(file: &Path, turns: Turns, wake: Arc<Wake>) -> Result<(Self, Header), Error> {
+    pub(crate) async fn open(
+        file: &Path,
+        slug: &BoardSlug,
+        turns: Turns,
+        wake: Arc<Wake>,
+    ) -> Result<(Self, Header), Error> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(false)
@@ -102,7 +109,8 @@ impl Db {
         let readers = Readers::new(options.clone());
         match identity(&readers).await {
             Ok((uid, header)) => {
-                Ok((Self { options, readers, writers: Arc::default(), turns, wake, uid: uid.into() }, header))
+                let (uid, slug) = (uid.into(), Arc::new(slug.clone()));
+                Ok((Self { options, readers, writers: Arc::default(), turns, wake, uid, slug }, header))
             }
             Err(fault) => {
                 readers.close().await;
@@ -114,7 +122,7 @@ impl Db {
     /// A snapshot to read from.
     pub(crate) async fn read(&self) -> Result<Tx, Error> {
         let snapshot = self.readers.begin().await?;
-        Ok(Tx { place: Place::Reading(snapshot), failed: false, news: News::default(), uid: Arc::clone(&self.uid) })
+        Ok(self.tx(Place::Reading(snapshot)))
     }
 
     /// A transaction that holds the board's one write lock.
@@ -126,14 +134,13 @@ impl Db {
         let ticket = Ticket::draw(writers);
         let line = Arc::clone(&writers.line).lock_owned().await;
         ticket.redeem();
-        let mut tx = Tx {
-            place: Place::Writing { line: Some(line), writers: Arc::clone(writers), undo: Undo::Nothing },
-            failed: false,
-            news: News::default(),
-            uid: Arc::clone(&self.uid),
-        };
+        let mut tx = self.tx(Place::Writing { line: Some(line), writers: Arc::clone(writers), undo: Undo::Nothing });
         tx.begin(&self.turns).await?;
         Ok(tx)
+    }
+
+    fn tx(&self, place: Place) -> Tx {
+        Tx { place, failed: false, news: News::default(), uid: Arc::clone(&self.uid), slug: Arc::clone(&self.slug) }
     }
 
     /// A number that changes when another process has written: the slow check behind in-process wake-ups.
@@ -349,6 +356,7 @@ pub struct Tx {
     failed: bool,
     news: News,
     uid: Arc<str>,
+    slug: Arc<BoardSlug>,
 }
 
 enum Place {
@@ -394,6 +402,11 @@ impl Tx {
                 line.as_mut().expect("the line is held until the end").conn().map(Conn::Sqlite)
             }
         }
+    }
+
+    /// The name of the board.
+    pub fn slug(&self) -> &BoardSlug {
+        &self.slug
     }
 
     /// The key of a delivery, unique over all boards that ever were.
@@ -475,7 +488,7 @@ mod tests {
     use sqlx::Row as _;
 
     use super::*;
-    use crate::board::{Board, BoardSlug};
+    use crate::board::Board;
 
     #[tokio::test]
     async fn a_commit_waits_for_the_disk() {

@@ -68,6 +68,13 @@ pub struct Told {
     pub actions: Vec<(String, Vec<String>)>,
 }
 
+impl Told {
+    /// Whether its buttons are used up.
+    pub fn is_pressed(&self) -> bool {
+        self.actions.is_empty() && !self.post.buttons.is_empty()
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct ToldRow {
     id: i64,
@@ -184,12 +191,6 @@ impl Tx {
             self.wakes_notifier();
         }
         Ok(())
-    }
-
-    /// How many posts wait for threads that are not parked.
-    pub async fn deliveries_owed(&mut self) -> Result<i64, Error> {
-        let (count,): (i64,) = sql!(self, DELIVERIES_OWED; fetch_one);
-        Ok(count)
     }
 
     /// Finds the post behind a platform's message id in a thread. A long post's parts share the last part's id.

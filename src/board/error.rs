@@ -34,12 +34,29 @@ macro_rules! refuse {
 pub(crate) use refuse;
 
 /// A sentence that names the thing, what was expected and, where there is one, the command that would work.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{text}")]
+///
+/// In its text `{kanban}` stands for the program with the board at hand, and `{program}` for the program alone: only
+/// whoever hands the refusal on knows how its reader has to type them. Displayed, both read `kanban`.
+#[derive(Clone, Debug)]
 pub struct Refusal {
     pub reason: Reason,
-    pub text: String,
+    text: String,
 }
+
+impl Refusal {
+    /// The sentence for a reader who types the program as `program`, and as `here` where the board at hand is meant.
+    pub fn told(&self, program: &str, here: &str) -> String {
+        self.text.replace("{kanban}", here).replace("{program}", program)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told("kanban", "kanban"))
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// Codes of refusals, for programs and tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +69,8 @@ pub enum Reason {
     OpenParents,
     Cycle,
     Invalid,
+    /// The command asks for what cannot be, whatever the board holds.
+    Usage,
     Stale,
     Forbidden,
     NeedsPerson,
@@ -73,6 +92,7 @@ impl Reason {
             Self::OpenParents => "open_parents",
             Self::Cycle => "cycle",
             Self::Invalid => "invalid",
+            Self::Usage => "usage",
             Self::Stale => "stale",
             Self::Forbidden => "forbidden",
             Self::NeedsPerson => "needs_person",

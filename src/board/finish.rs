@@ -57,14 +57,7 @@ impl Tx {
         self.fence_own(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Complete.allowed_in(task.status) {
-            let next = match task.status {
-                Status::Done | Status::Archived => format!("it is {} already", task.status),
-                Status::Triage | Status::Todo | Status::Scheduled => {
-                    format!("it is {}; `kanban promote {id}` makes it ready", task.status)
-                }
-                Status::Ready | Status::Running | Status::Blocked | Status::Review => task.status.to_string(),
-            };
-            refuse!(WrongStatus, "cannot complete {id}: {next}");
+            refuse!(WrongStatus, "cannot complete {id}: {}", self.standing(&task).await?);
         }
         let summary = hand_off.summary().or(hand_off.result());
         let metadata = hand_off.metadata.as_ref().map(Value::to_string);
@@ -95,7 +88,7 @@ impl Tx {
             );
         }
         let Some(result) = hand_off.result() else {
-            refuse!(Invalid, "a result is required, as in `kanban edit {id} --result \"12 rows\"`");
+            refuse!(Invalid, "a result is required, as in `{{kanban}} edit {id} --result \"12 rows\"`");
         };
         sql!(self, SET_RESULT, id, result; execute);
         let summary = hand_off.summary().unwrap_or(result);
@@ -128,7 +121,7 @@ impl Tx {
         self.fence(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Cancel.allowed_in(task.status) {
-            refuse!(WrongStatus, "cannot cancel {id}: it is {} already", task.status);
+            refuse!(WrongStatus, "cannot cancel {id}: {}", self.standing(&task).await?);
         }
         let end = End { error: reason, ..End::new(Outcome::Cancelled, actor) };
         self.archive_as(task, actor, end, Kind::Cancelled, json!({"reason": reason, "by": actor.name()}), now).await
@@ -138,7 +131,10 @@ impl Tx {
         self.fence(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Archive.allowed_in(task.status) {
-            refuse!(WrongStatus, "cannot archive {id}: it is archived already; `kanban archive --rm {id}` deletes it");
+            refuse!(
+                WrongStatus,
+                "cannot archive {id}: it is archived already; `{{kanban}} archive --rm {id}` deletes it"
+            );
         }
         let end = End::new(Outcome::Reclaimed, actor);
         self.archive_as(task, actor, end, Kind::Archived, Value::Null, now).await
@@ -170,7 +166,7 @@ impl Tx {
         if !Action::Delete.allowed_in(task.status) {
             refuse!(
                 WrongStatus,
-                "cannot delete {id}: it is {}; archive it first with `kanban archive {id}`",
+                "cannot delete {id}: it is {}; archive it first with `{{kanban}} archive {id}`",
                 task.status
             );
         }

@@ -35,7 +35,11 @@ impl Tx {
             unknown.push(child.clone());
         }
         let (Some(above), Some(below)) = (above, below) else {
-            refuse!(UnknownTask, "unknown task(s): {}", list(&unknown));
+            refuse!(
+                UnknownTask,
+                "unknown task(s): {}; `{{kanban}} list` shows the tasks of this board",
+                list(&unknown)
+            );
         };
         let back: Option<(String,)> = sql!(self, REACHES, child, parent; fetch_optional);
         if back.is_some() {
@@ -59,7 +63,7 @@ impl Tx {
         self.fence(actor, parent).await?;
         self.fence(actor, child).await?;
         if sql!(self, DELETE_LINK, parent, child; execute) == 0 {
-            refuse!(Unknown, "no such link: {parent} -> {child}; `kanban show {child}` lists its parents");
+            refuse!(Unknown, "no such link: {parent} -> {child}; `{{kanban}} show {child}` lists its parents");
         }
         let task = self.task(child).await?;
         self.record(Kind::Unlinked, &task, None, json!({"parent": parent, "child": child}), now).await?;

@@ -1,5 +1,6 @@
 //! Recording what happened, and telling the threads that follow the task, in one go.
 
+use kanban_platform::{Post, PostKind};
 use serde_json::Value;
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     },
     clock::Millis,
 };
-use kanban_platform::{Post, PostKind};
 
 #[derive(sqlx::FromRow)]
 struct Recorded {
@@ -63,7 +63,7 @@ impl Tx {
                 continue;
             }
             told.push(follower.thread_id);
-            let announcement = announcement::of(&event, task, run);
+            let announcement = announcement::of(&event, task, run, self.slug());
             let post = Post {
                 delivery: String::new(),
                 thread: follower.place.thread(),

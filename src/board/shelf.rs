@@ -51,7 +51,7 @@ impl Boards {
             return Ok(board.clone());
         }
         if *slug != BoardSlug::default() && !self.folder(slug).join(FILE).exists() {
-            refuse!(UnknownBoard, "board '{slug}' does not exist; create it with `kanban boards create {slug}`");
+            refuse!(UnknownBoard, "board '{slug}' does not exist; create it with `{{program}} boards create {slug}`");
         }
         let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
         open.insert(slug.clone(), board.clone());
@@ -110,7 +110,10 @@ impl Boards {
     /// Answers where it went to.
     pub async fn remove(&self, slug: &BoardSlug, delete: bool, now: Millis) -> Result<Option<PathBuf>, Error> {
         if *slug == BoardSlug::default() {
-            refuse!(Invalid, "the 'default' board cannot be removed");
+            refuse!(
+                Invalid,
+                "the 'default' board cannot be removed: it is meant where no board is named; `{{program}} --board {slug} archive ID…` puts its tasks out of sight"
+            );
         }
         let board = self.get(slug).await?;
         let mut tx = board.read().await?;
@@ -119,7 +122,7 @@ impl Boards {
         if let Some(run) = open.first() {
             refuse!(
                 Busy,
-                "board '{slug}' has {} open run(s), first of {}; `kanban --board {slug} cancel {}` ends it",
+                "board '{slug}' has {} open run(s), first of {}; `{{program}} --board {slug} cancel {}` ends it",
                 open.len(),
                 run.task_id,
                 run.task_id

@@ -256,8 +256,6 @@ statements! {
     DELIVERY_LATER = "UPDATE deliveries SET next_at = $2, error = $3, attempts = attempts + 1 WHERE id = $1";
     DELIVER_NOW = "UPDATE deliveries SET next_at = created_at WHERE thread_id = $1 AND state = 'queued'";
     DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1";
-    DELIVERIES_OWED = "SELECT CAST(count(*) AS BIGINT) FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
-        WHERE state = 'queued' AND parked_at IS NULL";
     DELIVERY_BY_MESSAGE = "SELECT deliveries.id, task_id, event, post, actions FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
         WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND message = $5 ORDER BY deliveries.id";
     SET_ACTIONS = "UPDATE deliveries SET actions = $2 WHERE id = $1";
@@ -381,7 +379,6 @@ mod tests {
             ("WATCHES_FOR", WATCHES_FOR, &["SEARCH watches USING INDEX watches_by_task (task_id=?)"], 0),
             ("NEXT_DELIVERIES", NEXT_DELIVERIES, &["SEARCH deliveries USING INDEX deliveries_owed (thread_id=?)"], 0),
             ("THREADS_OWED", THREADS_OWED, &["SCAN deliveries USING COVERING INDEX deliveries_owed"], 1),
-            ("DELIVERIES_OWED", DELIVERIES_OWED, &["deliveries_owed"], 1),
             ("DELIVERY_BY_MESSAGE", DELIVERY_BY_MESSAGE, &["deliveries_by_message"], 0),
             ("EVENTS_OF_SINCE", EVENTS_OF_SINCE, &["SEARCH events USING INDEX events_by_task (task_id=? AND id>?)"], 0),
             ("EVENTS_SINCE", EVENTS_SINCE, &["SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"], 0),

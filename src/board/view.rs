@@ -301,5 +301,5 @@ impl Tx {
 
 /// The refusal of an id that no task has.
 pub(crate) fn unknown(id: &TaskId) -> Error {
-    Error::refused(Reason::UnknownTask, format!("no such task: {id}; `kanban list` shows the tasks of this board"))
+    Error::refused(Reason::UnknownTask, format!("no such task: {id}; `{{kanban}} list` shows the tasks of this board"))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    board::{Actor, Error, ProfileName, Reason, task::Task},
+    board::{Actor, Error, ProfileName, Reason, TaskId, error::refuse, task::Task},
     command::{
         caller::{Caller, Place},
         verbs::{BoardsVerb, Operate, Own, Read, Shell, Verb, Write},
@@ -20,7 +20,8 @@ pub fn check(caller: &Caller, verb: &Verb) -> Result<(), Error> {
                 return Err(Error::refused(
                     Reason::Forbidden,
                     format!(
-                        "a worker may not run this; it may look at the board, and change its own task {task} and the tasks that it created"
+                        "a worker may not run this; it may look at the board, and change its own task {task} and the tasks that it created; {}",
+                        ask_a_person(task)
                     ),
                 ));
             }
@@ -30,8 +31,9 @@ pub fn check(caller: &Caller, verb: &Verb) -> Result<(), Error> {
                 return Err(Error::refused(
                     Reason::Forbidden,
                     format!(
-                        "your role is {}, and this needs another; ask an owner of this gateway",
-                        caller.role.name()
+                        "your role is {}, and this needs {}; ask an owner of this gateway",
+                        caller.role.name(),
+                        Role::least(verb.capability()).name()
                     ),
                 ));
             }
@@ -102,13 +104,34 @@ pub fn profile<'s>(caller: &Caller, settings: &'s Settings, name: &ProfileName) 
     if profile.allows(caller.role) {
         return Ok(profile);
     }
-    Err(Error::refused(
-        Reason::Forbidden,
-        format!(
-            "your role is {}, and that is not enough to give `{name}` a task or to let it go on with one",
+    let least = profile.least_role().name();
+    let text = match &caller.actor {
+        Actor::Worker { task, .. } => format!(
+            "only the role {least} may give `{name}` a task or let it go on with one, and a worker may not; {}",
+            ask_a_person(task)
+        ),
+        Actor::Person { .. } | Actor::Gateway => format!(
+            "your role is {}, and to give `{name}` a task or to let it go on with one needs {least}; ask an owner of this gateway",
             caller.role.name()
         ),
-    ))
+    };
+    Err(Error::refused(Reason::Forbidden, text))
+}
+
+/// The name that something is signed with. Only the local owner may choose another.
+pub fn signed(caller: &Caller, asked: Option<&str>, flag: &str) -> Result<String, Error> {
+    match (asked, &caller.place, &caller.actor) {
+        (None, _, actor) => Ok(actor.name().to_owned()),
+        (Some(name), Place::Terminal { .. }, Actor::Person { .. }) => Ok(name.to_owned()),
+        (Some(_), _, _) => {
+            refuse!(Forbidden, "`{flag}` works on the command line alone; here everything is signed with who sent it")
+        }
+    }
+}
+
+/// What a worker can do who needs more than it may.
+fn ask_a_person(task: &TaskId) -> String {
+    format!("to ask a person for it: `{{kanban}} block {task} --kind needs_input \"WHAT YOU NEED\"`")
 }
 
 /// Refuses to let a task go on whose profile the caller could not have given it to.

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    board::{Board, BoardSlug, Boards, Error, Tx},
+    board::{Board, BoardSlug, Boards, Error, Reason, Tx, delivery::Told, error::refuse},
     clock::{Clock, Millis},
     command::{
         access,
@@ -64,6 +64,19 @@ pub struct Outcome {
     pub deliveries: Vec<String>,
 }
 
+/// A button of one of our messages that somebody pressed.
+pub struct Press<'a> {
+    pub told: &'a Told,
+    /// The platform's id of the message.
+    pub message: &'a str,
+    pub label: &'a str,
+}
+
+impl Press<'_> {
+    /// What is told to whoever presses after somebody else.
+    pub const TOO_LATE: &'static str = "the buttons of this message are used up: somebody has pressed one already";
+}
+
 /// What is kept of an update, so that a repeat gets the same answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -101,16 +114,31 @@ impl Desk {
     /// Runs a command for a caller. For an update, the answer is kept with what was done, so that it reaches its thread
     /// whatever happens to this process.
     pub async fn run(&self, caller: &Caller, command: &Kanban, update: Option<&Update>) -> Outcome {
+        self.run_pressed(caller, command, update, None).await
+    }
+
+    /// Runs the command behind a button. What changes a task uses the buttons of the message up, in one go with the
+    /// change: whoever presses later is refused.
+    pub async fn run_pressed(
+        &self,
+        caller: &Caller,
+        command: &Kanban,
+        update: Option<&Update>,
+        press: Option<&Press<'_>>,
+    ) -> Outcome {
         let Some(verb) = &command.verb else {
             return self.answer(caller, update, Reply::text(super::reference::overview(caller.prefix()))).await;
         };
         let worked = match access::check(caller, verb) {
-            Ok(()) => self.work(caller, command.board.as_ref(), verb, update).await,
+            Ok(()) => self.work(caller, command.board.as_ref(), verb, update, press).await,
             Err(refused) => Err(refused),
         };
         match worked {
             Ok(outcome) => outcome,
-            Err(error) => self.answer(caller, update, Reply::failed(&error)).await,
+            Err(error) => {
+                let reply = self.failed(caller, command.board.as_ref(), &error);
+                self.answer(caller, update, reply).await
+            }
         }
     }
 
@@ -120,7 +148,7 @@ impl Desk {
         let kept = async {
             let board = self.board_of(caller, None).await?;
             let mut tx = board.write().await?;
-            let deliveries = self.keep(&mut tx, caller, update, &reply).await?;
+            let deliveries = self.keep(&mut tx, caller, update, &reply, Vec::new()).await?;
             tx.commit().await?;
             Ok::<_, Error>(deliveries)
         };
@@ -147,20 +175,40 @@ impl Desk {
     /// The board that a command is about.
     pub async fn board_of(&self, caller: &Caller, named: Option<&BoardSlug>) -> Result<Board, Error> {
         let slug = match (&caller.place, named) {
-            (Place::Worker { board, .. }, None) => board.clone(),
-            (Place::Worker { board, .. }, Some(named)) if named == board => board.clone(),
-            (Place::Worker { board, .. }, Some(named)) => {
+            (_, None) => self.meant(caller)?,
+            (Place::Worker { board, .. }, Some(named)) if named != board => {
                 return Err(Error::refused(
-                    crate::board::Reason::Forbidden,
+                    Reason::Forbidden,
                     format!("board '{named}' is not yours: a worker may use its own board '{board}' alone"),
                 ));
             }
-            (Place::Terminal { .. } | Place::Thread(_), Some(named)) => named.clone(),
-            (Place::Terminal { .. }, None) => self.boards.current()?,
-            // There is no current board in chat: one thread's switch would move every other thread's commands.
-            (Place::Thread(_), None) => BoardSlug::default(),
+            (Place::Worker { .. } | Place::Terminal { .. } | Place::Thread(_), Some(named)) => named.clone(),
         };
         self.boards.get(&slug).await
+    }
+
+    /// The board that a caller means who names none.
+    pub fn meant(&self, caller: &Caller) -> Result<BoardSlug, Error> {
+        match &caller.place {
+            Place::Worker { board, .. } => Ok(board.clone()),
+            Place::Terminal { .. } => self.boards.current(),
+            // There is no current board in chat: one thread's switch would move every other thread's commands.
+            Place::Thread(_) => Ok(BoardSlug::default()),
+        }
+    }
+
+    /// How a caller types the program in a command for a board: the board is named unless it is meant anyway.
+    pub fn program(&self, caller: &Caller, board: &BoardSlug) -> String {
+        match self.meant(caller) {
+            Ok(meant) if meant == *board => caller.prefix().to_owned(),
+            Ok(_) | Err(_) => format!("{} --board {board}", caller.prefix()),
+        }
+    }
+
+    /// What a caller is told of an error of a command that named this board.
+    pub fn failed(&self, caller: &Caller, board: Option<&BoardSlug>, error: &Error) -> Reply {
+        let here = board.map_or_else(|| caller.prefix().to_owned(), |board| self.program(caller, board));
+        Reply::failed(error, caller.prefix(), &here)
     }
 
     async fn work(
@@ -169,22 +217,25 @@ impl Desk {
         board: Option<&BoardSlug>,
         verb: &Verb,
         update: Option<&Update>,
+        press: Option<&Press<'_>>,
     ) -> Result<Outcome, Error> {
         match verb {
             Verb::Write(write) => {
                 let board = self.board_of(caller, board).await?;
                 let prepared = run::prepare(self, caller, &board, write).await?;
                 let mut tx = board.write().await?;
+                first_to_press(&mut tx, press).await?;
                 let done = run::write(self, caller, write, &prepared, &mut tx).await?;
-                let outcome = self.finish(tx, caller, done, update).await?;
+                let outcome = self.finish(tx, caller, done, update, press).await?;
                 prepared.keep();
                 Ok(outcome)
             }
             Verb::Operate(operate) if run::changes_tasks(operate) => {
                 let board = self.board_of(caller, board).await?;
                 let mut tx = board.write().await?;
+                first_to_press(&mut tx, press).await?;
                 let done = run::operate(self, caller, operate, &mut tx).await?;
-                self.finish(tx, caller, done, update).await
+                self.finish(tx, caller, done, update, press).await
             }
             Verb::Read(_) | Verb::Operate(_) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => {
                 let reply = run::outside(self, caller, board, verb).await?;
@@ -193,10 +244,22 @@ impl Desk {
         }
     }
 
-    async fn finish(&self, mut tx: Tx, caller: &Caller, done: Done, update: Option<&Update>) -> Result<Outcome, Error> {
+    async fn finish(
+        &self,
+        mut tx: Tx,
+        caller: &Caller,
+        done: Done,
+        update: Option<&Update>,
+        press: Option<&Press<'_>>,
+    ) -> Result<Outcome, Error> {
+        let mut edits = Vec::new();
+        if let Some(press) = press.filter(|_| done.reply.exit == 0) {
+            let text = format!("{}\n→ {}: {}", press.told.post.text, press.label, caller.actor.name());
+            edits.push(tx.owe_edit(press.told, press.message, text, self.now()).await?);
+        }
         let deliveries = match update {
-            Some(update) => self.keep(&mut tx, caller, update, &done.reply).await?,
-            None => Vec::new(),
+            Some(update) => self.keep(&mut tx, caller, update, &done.reply, edits).await?,
+            None => edits,
         };
         tx.commit().await?;
         for file in done.leftovers {
@@ -208,12 +271,20 @@ impl Desk {
     }
 
     /// Writes the answer into the outbox and the acknowledgement into the inbox.
-    async fn keep(&self, tx: &mut Tx, caller: &Caller, update: &Update, reply: &Reply) -> Result<Vec<String>, Error> {
+    async fn keep(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        update: &Update,
+        reply: &Reply,
+        edits: Vec<String>,
+    ) -> Result<Vec<String>, Error> {
         let now = self.now();
         let receipt = match caller.thread() {
             Some(thread) => {
                 let delivery = tx.owe_reply(thread, &update.id, reply.clone().into_answer(), now).await?;
-                Receipt { exit: reply.exit, deliveries: vec![delivery], ..Receipt::default() }
+                let deliveries = std::iter::once(delivery).chain(edits).collect();
+                Receipt { exit: reply.exit, deliveries, ..Receipt::default() }
             }
             None => Receipt {
                 exit: reply.exit,
@@ -225,7 +296,16 @@ impl Desk {
         if tx.acknowledge(&update.platform, &update.id, &serde_json::to_string(&receipt)?, now).await? {
             Ok(receipt.deliveries)
         } else {
-            Err(Error::refused(crate::board::Reason::Stale, "this message was worked on already"))
+            Err(Error::refused(Reason::Stale, "this message was worked on already"))
         }
+    }
+}
+
+/// Refuses a press when another one was faster.
+async fn first_to_press(tx: &mut Tx, press: Option<&Press<'_>>) -> Result<(), Error> {
+    let Some(press) = press else { return Ok(()) };
+    match tx.told(&press.told.post.thread, press.message).await? {
+        Some(told) if told.is_pressed() => refuse!(Stale, "{}", Press::TOO_LATE),
+        Some(_) | None => Ok(()),
     }
 }

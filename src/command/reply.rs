@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::board::{Error, TaskId, delivery::Answer};
+use crate::board::{Error, Reason, TaskId, delivery::Answer};
 
 /// The answer to one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,9 +42,15 @@ impl Reply {
     }
 
     /// A refusal says why; a fault is the operator's to read in the log, and the person gets a short sentence.
-    pub fn failed(error: &Error) -> Self {
+    ///
+    /// The commands in a refusal are those of a reader who types the program as `program`, and as `here` where the
+    /// board at hand is meant.
+    pub fn failed(error: &Error, program: &str, here: &str) -> Self {
         match error {
-            Error::Refused(refusal) => Self::refused(refusal.text.clone()),
+            Error::Refused(refusal) => {
+                let exit = if refusal.reason == Reason::Usage { 2 } else { 1 };
+                Self { exit, ..Self::refused(refusal.told(program, here)) }
+            }
             Error::Fault(fault) => {
                 tracing::error!(error = %fault, "a command failed");
                 Self { is_fault: true, ..Self::refused(format!("that did not work, and nothing was saved: {fault}")) }

@@ -130,6 +130,7 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
     let settings = desk.settings.get();
     let zone = TimeZone::system();
     let paused_profiles = paused_profiles(desk).await?;
+    let here = desk.program(caller, board.slug());
     // `--mine` means the profile that bears the asker's name: a worker's own.
     let asker: Option<ProfileName> = caller.actor.name().parse().ok();
     let view = View {
@@ -146,6 +147,7 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         paused: is_paused(desk).await?,
         paused_profiles: &paused_profiles,
         prefix: caller.prefix(),
+        here: &here,
     };
     let mut tx = board.read().await?;
     match verb {
@@ -184,6 +186,7 @@ pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run) -> Resul
         paused: false,
         paused_profiles: &[],
         prefix: "kanban",
+        here: "kanban",
     };
     let mut tx = board.read().await?;
     view::prompt(&mut tx, task, Some(run), &view).await

@@ -10,10 +10,7 @@ use jiff::tz::TimeZone;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
-    board::{
-        BoardSlug, Error, Reason,
-        event::{Event, Kind},
-    },
+    board::{BoardSlug, Error, event::Event},
     command::{caller::Caller, desk::Desk, reply::Reply, verbs, view},
 };
 
@@ -43,20 +40,12 @@ pub async fn tail(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args:
             }
         }
     };
-    end(streamed.await)
+    end(streamed.await, desk, caller, board)
 }
 
 /// Prints the events of a board from now on.
 pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args: &verbs::Watch) -> Reply {
     let streamed = async {
-        let kinds = args
-            .kinds
-            .iter()
-            .flat_map(|kinds| kinds.split(','))
-            .map(str::trim)
-            .filter(|kind| !kind.is_empty())
-            .map(|kind| kind.parse::<Kind>().map_err(|text| Error::refused(Reason::Invalid, text)))
-            .collect::<Result<Vec<_>, _>>()?;
         let board = desk.board_of(caller, board).await?;
         if let Some(task) = &args.task {
             board.read().await?.task(task).await?;
@@ -70,7 +59,7 @@ pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args
             let events = tx.events_since(seen).await?;
             for event in &events {
                 seen = event.id;
-                if (kinds.is_empty() || kinds.contains(&event.kind)) && fits(&mut tx, args, event).await? {
+                if (args.kinds.is_empty() || args.kinds.contains(&event.kind)) && fits(&mut tx, args, event).await? {
                     say(&format!("{}  {}", event.task_id, view::event_line(event, &zone)))?;
                 }
             }
@@ -81,7 +70,7 @@ pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args
             }
         }
     };
-    end(streamed.await)
+    end(streamed.await, desk, caller, board)
 }
 
 async fn fits(tx: &mut crate::board::Tx, args: &verbs::Watch, event: &Event) -> Result<bool, Error> {
@@ -133,10 +122,10 @@ fn is_read() -> Result<(), End> {
 }
 
 /// A stream ends by interruption, or because nobody reads it any more, as with `head`: that is no fault.
-fn end(ended: Result<Infallible, End>) -> Reply {
+fn end(ended: Result<Infallible, End>, desk: &Desk, caller: &Caller, board: Option<&BoardSlug>) -> Reply {
     match ended {
         Ok(never) => match never {},
         Err(End::Unread) => Reply::default(),
-        Err(End::Failed(error)) => Reply::failed(&error),
+        Err(End::Failed(error)) => desk.failed(caller, board, &error),
     }
 }

@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::board::id::{ProfileName, TaskId};
+use crate::board::{
+    event,
+    id::{ProfileName, TaskId},
+};
 
 /// Running text. Each verb has at most one argument of this type: the rest of the line and the lines below go to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -266,6 +269,24 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 /// Reads a whole number of at least one.
 pub fn positive(text: &str) -> Result<u32, String> {
     text.trim().parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("must be >= 1 (got `{text}`)"))
+}
+
+/// Reads a branch's name. Git refuses more names than this, but none of these would reach it as one word.
+pub fn branch(text: &str) -> Result<String, String> {
+    match text.trim() {
+        name if name.is_empty() || name.starts_with('-') => {
+            Err(format!("`{name}` is not a branch name; expected one like `fix/login`"))
+        }
+        name if name.chars().any(char::is_whitespace) => {
+            Err(format!("must not contain whitespace, got `{name}`; expected a name like `fix/login`"))
+        }
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// Reads one kind of events.
+pub fn event_kind(text: &str) -> Result<event::Kind, String> {
+    text.trim().parse()
 }
 
 /// Reads an attachment's number.

@@ -9,10 +9,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kanban_platform::Capability;
 
 use crate::{
-    board::id::{BoardSlug, ProfileName, TaskId},
+    board::{
+        event,
+        id::{BoardSlug, ProfileName, TaskId},
+    },
     command::value::{
-        Assignee, JsonObject, Limit, Phrase, Prose, Skill, Tenant, WorkspaceArg, duration, instant, interval, positive,
-        row,
+        Assignee, JsonObject, Limit, Phrase, Prose, Skill, Tenant, WorkspaceArg, branch, duration, event_kind, instant,
+        interval, positive, row,
     },
 };
 
@@ -508,7 +511,7 @@ pub struct Create {
     #[arg(long)]
     pub workspace: Option<WorkspaceArg>,
     /// The branch of a worktree
-    #[arg(long)]
+    #[arg(long, value_parser = branch)]
     pub branch: Option<String>,
     /// The project that it belongs to
     #[arg(long)]
@@ -754,8 +757,8 @@ pub struct Watch {
     #[arg(long)]
     pub tenant: Option<Tenant>,
     /// Only events of these kinds, as in `completed,blocked`
-    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
-    pub kinds: Vec<String>,
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = event_kind)]
+    pub kinds: Vec<event::Kind>,
     /// The time between two looks, on the command line
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub interval: Option<Duration>,

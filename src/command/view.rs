@@ -68,6 +68,8 @@ pub struct View<'a> {
     pub paused_profiles: &'a [ProfileName],
     /// How the asker calls the program: `kanban` or `/kanban`.
     pub prefix: &'a str,
+    /// The same for a command on this board: `/kanban --board ops` where the board has to be said.
+    pub here: &'a str,
 }
 
 impl View<'_> {

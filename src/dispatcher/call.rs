@@ -15,7 +15,7 @@ use crate::{
 pub async fn apply_call(desk: &Desk, run: i64, token: &Token, call: &Call) -> Answer {
     match identify(desk, run, token).await {
         Ok((board, caller)) => apply(desk, &board, &caller, run, call).await,
-        Err(error) => answer(Reply::failed(&error)),
+        Err(error) => answer(Reply::failed(&error, "kanban", "kanban")),
     }
 }
 
@@ -58,7 +58,7 @@ async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Cal
                 ..Answer::default()
             };
         }
-        Err(error) => return answer(Reply::failed(&error)),
+        Err(error) => return answer(Reply::failed(&error, "kanban", "kanban")),
     }
     let reply = match from_words(&call.argv, Surface::Internal) {
         Ok(Kanban { home: Some(_), .. }) => {

@@ -19,6 +19,11 @@ use crate::board::{
     task::{Task, WorkspaceKind},
 };
 
+/// Refuses a worktree of nothing; `{program}` is how the reader types the program.
+pub const NO_REPOSITORY: &str = "a worktree needs a repository; name one with \
+    `--workspace worktree:/path/to/repository`, or set the board's with \
+    `{program} boards set-default-workdir BOARD /path/to/repository`";
+
 /// Why a workspace cannot be used, in words for the person who asked for it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -27,6 +32,15 @@ pub struct Refusal(String);
 impl Refusal {
     fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
+    }
+
+    fn no_parent(path: &Path, parent: &Path) -> Self {
+        Self(format!(
+            "`{}` does not exist, and neither does `{}`; check the spelling, or run `mkdir -p {}`",
+            path.display(),
+            parent.display(),
+            parent.display()
+        ))
     }
 
     fn io(what: &str, path: &Path, error: &io::Error) -> Self {
@@ -75,12 +89,10 @@ impl Workspace {
             Self::Scratch => scratch::prepare(&scratch_root(board_dir), task),
             Self::Dir(path) => prepare_directory(path),
             Self::Worktree { path, branch } => {
-                let base = path.as_deref().or(default_dir).ok_or_else(|| {
-                    Refusal::new(
-                        "a worktree needs a repository; name one with `--workspace worktree:/path/to/repository`, \
-                         or set the board's with `kanban boards set-default-workdir BOARD /path/to/repository`",
-                    )
-                })?;
+                let base = path
+                    .as_deref()
+                    .or(default_dir)
+                    .ok_or_else(|| Refusal::new(NO_REPOSITORY.replace("{program}", "kanban")))?;
                 git::prepare(base, branch.as_deref(), task).await
             }
         }
@@ -109,12 +121,7 @@ fn prepare_directory(path: &Path) -> Result<PathBuf, Refusal> {
 fn make_below_parent(path: &Path) -> Result<(), Refusal> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     if !parent.is_dir() {
-        return Err(Refusal::new(format!(
-            "`{}` does not exist, and neither does `{}`; check the spelling, or run `mkdir -p {}`",
-            path.display(),
-            parent.display(),
-            parent.display()
-        )));
+        return Err(Refusal::no_parent(path, parent));
     }
     match fs::create_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Refusal::io("make", path, &error)),

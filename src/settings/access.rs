@@ -29,13 +29,17 @@ choice! {
 impl Role {
     /// Tells whether the role has a capability.
     pub fn may(self, capability: Capability) -> bool {
-        let least = match capability {
+        self >= Self::least(capability)
+    }
+
+    /// The lowest role that has a capability.
+    pub fn least(capability: Capability) -> Self {
+        match capability {
             Capability::Read => Self::Guest,
             Capability::Write => Self::Member,
             Capability::Operate => Self::Operator,
             Capability::Own => Self::Owner,
-        };
-        self >= least
+        }
     }
 }
 

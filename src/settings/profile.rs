@@ -133,6 +133,11 @@ impl Profile {
         role >= self.least_role
     }
 
+    /// The lowest role that may give it tasks.
+    pub fn least_role(&self) -> Role {
+        self.least_role
+    }
+
     /// The environment of its workers, before the dispatcher adds the run's own variables.
     ///
     /// Values that are not UTF-8 are left out.

@@ -172,7 +172,7 @@ async fn deliveries_go_out_in_order_and_are_settled_once() {
         .await
         .unwrap();
     }
-    assert_eq!(f.board.read().await.unwrap().deliveries_owed().await.unwrap(), 80);
+    assert_eq!(f.board.read().await.unwrap().threads_owed().await.unwrap().len(), 2);
     let first = owed(&f, &here).await;
     let texts: Vec<_> = first.iter().map(|delivery| delivery.post.text.clone()).collect();
     assert_eq!(texts, (0..32).map(|at| format!("answer {at}")).collect::<Vec<_>>());
@@ -209,7 +209,6 @@ async fn a_parked_thread_keeps_what_it_is_owed_until_somebody_writes_there() {
     f.write(async |tx| tx.park_thread(number, "forbidden", NOW).await).await.unwrap();
     let mut tx = f.board.read().await.unwrap();
     assert_eq!(tx.threads_owed().await.unwrap().iter().map(Owed::thread).collect::<Vec<_>>(), [fine]);
-    assert_eq!(tx.deliveries_owed().await.unwrap(), 1);
     let watches = tx.watches().await.unwrap();
     assert_eq!(watches.iter().filter(|w| w.parked_reason.as_deref() == Some("forbidden")).count(), 1);
     drop(tx);

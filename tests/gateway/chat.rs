@@ -38,6 +38,9 @@ fn a_reply_to_a_question_is_the_answer_to_it() {
     let _gateway = home.up();
     let id = id_of(home.say_in("ops", &format!("/kanban create paint --assignee script\n{ASKS}")));
     let question = home.post(&id, "blocked");
+    let (exit, posts) = say_as(&home, "bob", &["--reply", &number(&question), "  "]);
+    assert_eq!((exit, posts[0]["text"].as_str().unwrap().contains("empty")), (1, true), "{posts:?}");
+    assert_eq!(home.status(&id), "blocked");
     let (exit, posts) = say_as(&home, "bob", &["--reply", &number(&question), "it is blue, and don't ask again"]);
     assert_eq!(exit, 0, "{posts:?}");
     assert_eq!(posts[0]["thread"], "ops");
@@ -134,6 +137,50 @@ fn the_first_press_wins_and_the_buttons_go() {
 }
 
 #[test]
+fn commands_that_are_named_in_chat_work_there() {
+    let home = Home::new();
+    home.ok("boards create ops");
+    home.ok("dispatch pause");
+    let _gateway = home.up();
+    let command = |text: &str| {
+        text.split('`').find(|part| part.starts_with("/kanban")).unwrap_or_else(|| panic!("{text}")).to_owned()
+    };
+    let said = |ran: Ran| format!("{}{}", ran.out, ran.err);
+    let parent = id_of(home.say_in("chat", "/kanban --board ops create first"));
+    let id = id_of(home.say_in("chat", &format!("/kanban --board ops create then --parent {parent}")));
+    for verb in ["complete", "unblock", "retry", "promote"] {
+        let refused = home.say_in("chat", &format!("/kanban --board ops {verb} {id}"));
+        assert_eq!(refused.exit, 1, "{refused:?}");
+        let text = said(refused);
+        assert_eq!(command(&text), format!("/kanban --board ops promote {id} --force"), "{text}");
+        assert!(text.contains(&parent), "{text}");
+    }
+    let why = home.say_in("chat", &format!("/kanban --board ops why {id}")).ok();
+    assert_eq!(command(&why), format!("/kanban --board ops promote {id} --force"));
+    home.say_in("chat", &command(&why)).ok();
+    let refused = home.say_in("chat", &format!("/kanban --board ops unblock {}", "t_00000000"));
+    assert_eq!(command(&said(refused)), "/kanban --board ops list");
+    let page = home.say_in("chat", "/kanban --board ops list --limit 1").ok();
+    let next = page.lines().last().unwrap().split("next: ").nth(1).unwrap();
+    assert!(next.starts_with("/kanban --board ops list --limit 1 --after "), "{page}");
+    assert!(home.say_in("chat", next).ok().contains(&id));
+    home.say_in("chat", &format!("/kanban --board ops block {id} which colour?")).ok();
+    let told = home.post(&id, "blocked")["text"].as_str().unwrap().to_owned();
+    assert_eq!(command(&told), format!("/kanban --board ops unblock {id} WHAT YOU DID"));
+    home.say_in("chat", &command(&told)).ok();
+    // A board that is meant anyway is not named.
+    let id = id_of(home.say_in("chat", "/kanban create of the default board"));
+    home.ok(&format!("archive {id}"));
+    let text = said(home.say_in("chat", &format!("/kanban retry {id}")));
+    assert_eq!(command(&text), format!("/kanban create TITLE --parent {id}"), "{text}");
+    let text = said(home.say_in("chat", "/kanban --board nope list"));
+    assert_eq!(command(&text), "/kanban boards create nope", "{text}");
+    home.ok("boards switch ops");
+    assert!(home.run(["complete", &id]).err.contains("`kanban list`"));
+    assert!(home.run(["--board", "default", "retry", &id]).err.contains("`kanban --board default create"));
+}
+
+#[test]
 fn roles_hold_in_chat() {
     let home = Home::with_settings(
         "[access]\nowners = [\"console:ann\"]\n[access.roles]\noperator = [\"console:oli\"]\nmember = [\"console:bob\"]\nguest = [\"console:gus\"]\n[profiles.agent]\ncommand = [\"true\"]\npaused = true\n",
@@ -157,7 +204,7 @@ fn roles_hold_in_chat() {
     assert_eq!(exit, 0, "{text}");
     let id = text.split(' ').nth(1).unwrap().to_owned();
     let (exit, text) = ask("bob", &format!("/kanban cancel {id}"));
-    assert!(exit == 1 && text.contains("your role is member"), "{text}");
+    assert!(exit == 1 && text.contains("your role is member, and this needs operator"), "{text}");
     let (exit, text) = ask("bob", &format!("/kanban assign {id} script"));
     assert_eq!(exit, 1, "{text}");
     // Nobody below owner lets a script go on, whichever verb it takes.

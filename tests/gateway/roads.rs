@@ -127,6 +127,10 @@ fn exit_codes_are_true_on_both_roads() {
             ("create x --workspace dir:relative".to_owned(), 2),
             (format!("create x --workspace dir:{}", home.path("").display()), 1),
             ("create x --parent t_nothing".to_owned(), 1),
+            ("create x --branch fix".to_owned(), 2),
+            ("create x --workspace worktree".to_owned(), 1),
+            ("watch --kinds nope".to_owned(), 2),
+            ("watch --kinds completed,nope".to_owned(), 2),
             ("nonsense".to_owned(), 2),
             ("show".to_owned(), 2),
             ("show t_nothing".to_owned(), 1),
@@ -181,6 +185,36 @@ fn exit_codes_are_true_on_both_roads() {
         assert!(wrong.is_empty(), "with a gateway: {with_gateway}\n{}", wrong.join("\n"));
         assert!(gateway.is_none_or(|gateway| gateway.stop() == 0));
     }
+}
+
+#[test]
+fn a_refusal_names_a_command_that_works() {
+    let home = Home::new();
+    let missing = home.work("missing/a/b");
+    let parent = missing.parent().unwrap().display().to_string();
+    let refusal = |words: &[&str]| {
+        let ran = home.run(words);
+        assert_ne!(ran.exit, 0, "{words:?}: {ran:?}");
+        ran.err
+    };
+    let told = refusal(&["create", "x", "--workspace", &format!("dir:{}", missing.display())]);
+    assert!(told.contains(&format!("`mkdir -p {parent}`")), "{told}");
+    std::fs::create_dir_all(&parent).unwrap();
+    home.create(&["x", "--workspace", &format!("dir:{}", missing.display())]);
+    let told = refusal(&["create", "x", "--workspace", "worktree"]);
+    assert!(told.contains("`kanban boards set-default-workdir BOARD /path/to/repository`"), "{told}");
+    home.run(["boards", "set-default-workdir", "default", &parent]).ok();
+    home.create(&["x", "--workspace", "worktree", "--branch", "fix/login"]);
+    let told = refusal(&["create", "x", "--parent", "t_nothing"]);
+    assert!(told.contains("`kanban list`"), "{told}");
+    let told = refusal(&["boards", "rm", "default"]);
+    assert!(told.contains("`kanban --board default archive"), "{told}");
+    let late = home.create(&["late", "--at", "2090-01-31T09:00:00Z"]);
+    for verb in ["complete", "retry", "promote"] {
+        let told = refusal(&[verb, &late]);
+        assert!(told.contains(&format!("`kanban unblock {late}`")), "{told}");
+    }
+    home.run(["unblock", &late]).ok();
 }
 
 #[test]

@@ -141,6 +141,10 @@ fn a_worker_reaches_nothing_but_its_own() {
         assert_eq!(exit.trim(), "1", "{attempt}: {out}{err}");
         assert!(!err.trim().is_empty(), "{attempt}: {out}");
     }
+    for attempt in ["assign", "script", "pause"] {
+        let told = read(&home.work(&format!("{attempt}.err")));
+        assert!(told.contains(&format!("`kanban block {own} --kind needs_input")), "{attempt}: {told}");
+    }
     for attempt in ["raw", "raw_say"] {
         let out = read(&home.work(&format!("{attempt}.out")));
         assert!(out.contains("worker") || out.contains("not yours"), "{attempt}: {out}");

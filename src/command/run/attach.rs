@@ -14,6 +14,7 @@ use crate::{
         error::refuse,
     },
     command::{
+        access,
         caller::{Caller, Place},
         desk::{Desk, Done},
         reply::Reply,
@@ -83,16 +84,14 @@ pub(super) async fn attach(
     tx: &mut Tx,
 ) -> Result<Done, Error> {
     let Prepared::File(file) = prepared else { refuse!(Invalid, "no such file: {}", args.path.display()) };
-    if args.author.is_some() && !matches!(caller.place, Place::Terminal { .. }) {
-        refuse!(Forbidden, "`--author` works on the command line alone; here the file is signed with who sent it");
-    }
+    let author = access::signed(caller, args.author.as_deref(), "--author")?;
     let path = file.path.display().to_string();
     let new = NewAttachment {
         filename: &file.name,
         stored_path: &path,
         content_type: args.content_type.as_deref().or_else(|| media_type(&file.name)),
         size: i64::try_from(file.size).unwrap_or(i64::MAX),
-        uploaded_by: args.author.as_deref().unwrap_or(caller.actor.name()),
+        uploaded_by: &author,
     };
     let attachment = tx.attach(&caller.actor, &args.task, new, desk.now()).await?;
     let text = format!(

@@ -76,7 +76,7 @@ pub(super) async fn run(desk: &Desk, caller: &Caller, args: &Boards) -> Result<R
 }
 
 async fn list(desk: &Desk, caller: &Caller, args: &BoardsList) -> Result<Reply, Error> {
-    let current = current(desk, caller)?;
+    let current = desk.meant(caller)?;
     let mut rows = Vec::new();
     let mut unusable = Vec::new();
     for slug in desk.boards.names()? {
@@ -106,7 +106,7 @@ async fn list(desk: &Desk, caller: &Caller, args: &BoardsList) -> Result<Reply, 
 }
 
 async fn show(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error> {
-    let slug = current(desk, caller)?;
+    let slug = desk.meant(caller)?;
     let row = Row::of(&desk.boards.get(&slug).await?, true).await?;
     if json {
         return Ok(Reply::json(&row.json()));
@@ -244,14 +244,6 @@ fn archived(home: &Path) -> Result<Vec<Row>, Error> {
     }
     rows.sort_by(|a, b| a.slug.cmp(&b.slug));
     Ok(rows)
-}
-
-fn current(desk: &Desk, caller: &Caller) -> Result<BoardSlug, Error> {
-    match &caller.place {
-        Place::Terminal { .. } => desk.boards.current(),
-        Place::Thread(_) => Ok(BoardSlug::default()),
-        Place::Worker { board, .. } => Ok(board.clone()),
-    }
 }
 
 /// `ops-board` reads `Ops Board`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     board::{
-        Board, Error, Reason, Tx,
+        Board, Error, Tx,
         create::NewTask,
         error::refuse,
         task::{Status, WorkspaceKind},
@@ -21,7 +21,7 @@ use crate::{
         verbs::{Create, InitialStatus},
         view,
     },
-    dispatcher::workspace::repository_around,
+    dispatcher::workspace::{NO_REPOSITORY, repository_around},
     settings::{Profile, Settings, WorkspaceDefault},
 };
 
@@ -40,11 +40,7 @@ pub(super) async fn place(desk: &Desk, caller: &Caller, board: &Board, args: &Cr
         Some((kind @ WorkspaceKind::Worktree, path)) => {
             let default = board.read().await?.meta("default_workdir").await?;
             let Some(path) = path.or(default.map(PathBuf::from)) else {
-                refuse!(
-                    Invalid,
-                    "a worktree needs a repository; name one with `--workspace worktree:/path/to/repository`, or set the board's with `kanban boards set-default-workdir {} /path/to/repository`",
-                    board.slug()
-                );
+                refuse!(Invalid, "{NO_REPOSITORY}");
             };
             let path = access::directory(caller, &settings, desk.home(), &path)?;
             // The worktree itself lies at the top of the repository, which may be above what is open to the caller.
@@ -76,17 +72,10 @@ pub(super) async fn create(
         Prepared::Place(place) => place.clone(),
         Prepared::Nothing | Prepared::File(_) | Prepared::Workspace(_) => None,
     };
-    let branch = branch(args, workspace.as_ref().map(|(kind, _)| *kind))?;
-    let created_by = match (&args.created_by, &caller.place) {
-        (None, _) => caller.actor.name().to_owned(),
-        (Some(name), Place::Terminal { .. }) => name.clone(),
-        (Some(_), Place::Thread(_) | Place::Worker { .. }) => {
-            refuse!(
-                Forbidden,
-                "`--created-by` works on the command line alone; here the task is signed with who sent it"
-            )
-        }
-    };
+    if args.branch.is_some() && !matches!(workspace, Some((WorkspaceKind::Worktree, _))) {
+        refuse!(Usage, "--branch is only valid with --workspace worktree");
+    }
+    let created_by = access::signed(caller, args.created_by.as_deref(), "--created-by")?;
     let new = NewTask {
         title: args.title(),
         body: args.body.as_ref().map(|body| body.as_str().to_owned()),
@@ -95,7 +84,7 @@ pub(super) async fn create(
         priority: args.priority.unwrap_or(0),
         tenant: args.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
         workspace: workspace.map(|(kind, path)| (kind, path.map(|path| path.display().to_string()))),
-        branch,
+        branch: args.branch.clone(),
         project: args.project.clone(),
         skills: args.skill.iter().map(|skill| skill.as_str().to_owned()).collect(),
         goal_max_turns: args.goal_max_turns.map(i64::from),
@@ -163,18 +152,4 @@ fn default_place(profile: &Profile) -> Option<Asked> {
             Some((WorkspaceKind::Worktree, path.as_ref().map(|path| path.as_ref().to_owned())))
         }
     }
-}
-
-fn branch(args: &Create, kind: Option<WorkspaceKind>) -> Result<Option<String>, Error> {
-    let Some(branch) = &args.branch else { return Ok(None) };
-    if kind != Some(WorkspaceKind::Worktree) {
-        refuse!(Invalid, "--branch is only valid with --workspace worktree");
-    }
-    if branch.chars().any(char::is_whitespace) {
-        refuse!(Invalid, "--branch must not contain whitespace");
-    }
-    if branch.is_empty() || branch.starts_with('-') {
-        return Err(Error::refused(Reason::Invalid, format!("`{branch}` is not a branch name")));
-    }
-    Ok(Some(branch.clone()))
 }

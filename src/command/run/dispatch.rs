@@ -27,7 +27,7 @@ pub(super) async fn run(
         Some(DispatchVerb::Now(args)) => now(desk, caller, board, args).await,
         Some(DispatchVerb::Pause(args)) => pause(desk, args.profile.as_ref(), true).await,
         Some(DispatchVerb::Resume(args)) => pause(desk, args.profile.as_ref(), false).await,
-        Some(DispatchVerb::Status(args)) => status(desk, args.json).await,
+        Some(DispatchVerb::Status(args)) => status(desk, caller, args.json).await,
     }
 }
 
@@ -60,7 +60,11 @@ async fn now(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args: &Dis
         // A look applies calls that workers have left, and those are commands again.
         None => Box::pin(dispatcher::look_once(desk, look)).await?,
     };
-    Ok(if args.json { Reply::json(&json_of(&report)) } else { Reply::text(text_of(&report, args.dry_run)) })
+    Ok(if args.json {
+        Reply::json(&json_of(&report))
+    } else {
+        Reply::text(text_of(&report, args.dry_run, caller.prefix()))
+    })
 }
 
 async fn pause(desk: &Desk, profile: Option<&ProfileName>, pause: bool) -> Result<Reply, Error> {
@@ -95,7 +99,7 @@ async fn pause(desk: &Desk, profile: Option<&ProfileName>, pause: bool) -> Resul
     Ok(Reply::text(format!("{what} {}.{note}", if pause { "paused" } else { "resumed" })))
 }
 
-async fn status(desk: &Desk, json: bool) -> Result<Reply, Error> {
+async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error> {
     let paused = is_paused(desk).await?;
     let mut running = Vec::new();
     let mut counts = serde_json::Map::new();
@@ -128,6 +132,7 @@ async fn status(desk: &Desk, json: bool) -> Result<Reply, Error> {
     if json {
         return Ok(Reply { exit, ..Reply::json(&document) });
     }
+    let program = caller.prefix();
     let mut text = match &desk.gateway {
         Some(gateway) => {
             let up = crate::board::announcement::span(desk.now() - gateway.since);
@@ -137,10 +142,10 @@ async fn status(desk: &Desk, json: bool) -> Result<Reply, Error> {
     };
     text.push_str(&format!(
         "\nDispatch: {}",
-        if paused { "paused; `kanban dispatch resume` lets it go on" } else { "on" }
+        if paused { format!("paused; `{program} dispatch resume` lets it go on") } else { "on".to_owned() }
     ));
     for profile in &paused_profiles {
-        text.push_str(&format!("\nPaused:   {profile}; `kanban dispatch resume {profile}` lets it go on"));
+        text.push_str(&format!("\nPaused:   {profile}; `{program} dispatch resume {profile}` lets it go on"));
     }
     for row in &parked {
         text.push_str(&format!("\nParked:   {} ({})", string(&row["profile"]), string(&row["reason"])));
@@ -185,7 +190,7 @@ fn json_of(report: &Report) -> Value {
     })
 }
 
-fn text_of(report: &Report, dry_run: bool) -> String {
+fn text_of(report: &Report, dry_run: bool, program: &str) -> String {
     let mut text = format!(
         "Reclaimed:    {}\nCrashed:      {}\nTimed out:    {}\nStale:        0\nAuto-blocked: {}\nPromoted:     {}\nSpawned:      {}",
         report.reclaimed,
@@ -213,7 +218,7 @@ fn text_of(report: &Report, dry_run: bool) -> String {
         text.push_str(&format!("\nSkipped (profile full): {}", rows.join(", ")));
     }
     if report.paused {
-        text.push_str("\nPaused: nothing is started; `kanban dispatch resume` lets it go on");
+        text.push_str(&format!("\nPaused: nothing is started; `{program} dispatch resume` lets it go on"));
     }
     text
 }

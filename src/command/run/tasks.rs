@@ -9,10 +9,8 @@ use super::create::start_at;
 use crate::{
     board::{
         Board, Error, Reason, TaskId, Tx,
-        actor::Actor,
         block::Held,
         error::refuse,
-        event::Kind,
         finish::HandOff,
         moves::Action,
         task::{BlockKind, Status},
@@ -20,7 +18,7 @@ use crate::{
     },
     command::{
         access,
-        caller::{Caller, Place},
+        caller::Caller,
         desk::{Desk, Done},
         reply::Reply,
         run::Prepared,
@@ -45,7 +43,7 @@ pub(super) async fn unlink(desk: &Desk, caller: &Caller, args: &verbs::Unlink, t
 }
 
 pub(super) async fn comment(desk: &Desk, caller: &Caller, args: &verbs::Comment, tx: &mut Tx) -> Result<Done, Error> {
-    let author = signed(caller, args.author.as_deref(), "--author")?;
+    let author = access::signed(caller, args.author.as_deref(), "--author")?;
     let mut text = args.text();
     if let Some(limit) = args.max_len.map(|limit| limit as usize)
         && text.chars().count() > limit
@@ -70,7 +68,7 @@ pub(super) async fn complete(desk: &Desk, caller: &Caller, args: &verbs::Complet
         summary: args.summary.as_ref().map(|text| text.as_str().to_owned()),
         metadata: args.metadata.as_ref().map(|metadata| Value::Object(metadata.0.clone())),
     };
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
         let done = tx.complete(&caller.actor, id, &hand_off, desk.now()).await;
         each.add(id, done.map(|_| format!("Completed {id}")))?;
@@ -97,7 +95,7 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
         verbs::BlockKind::Dependency => BlockKind::Dependency,
     });
     let suffix = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks() {
         let held = tx.block(&caller.actor, id, kind, reason.as_deref(), desk.now()).await;
         each.add(
@@ -115,7 +113,7 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
 pub(super) async fn unblock(desk: &Desk, caller: &Caller, args: &verbs::Unblock, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
     let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks() {
         let unblocked = match may_release(desk, caller, id, tx).await {
             Ok(()) => tx.unblock(&caller.actor, id, reason, desk.now()).await,
@@ -130,7 +128,7 @@ pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Schedul
     let reason = args.reason.as_ref().map(Prose::as_str);
     let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let at = start_at(args.at, args.delay, desk.now());
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks() {
         // With a time it goes on by itself, and that is a release.
         let scheduled = match at {
@@ -148,7 +146,7 @@ pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Schedul
 
 pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     let mut rows = Vec::new();
     for id in &args.tasks() {
         let promoted = match may_release(desk, caller, id, tx).await {
@@ -161,7 +159,7 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
         };
         rows.push(json!({
             "task_id": id, "promoted": promoted.is_ok() && !args.dry_run, "dry_run": args.dry_run,
-            "forced": args.force, "reason": reason, "error": promoted.as_ref().err().map(ToString::to_string),
+            "forced": args.force, "reason": reason, "error": promoted.as_ref().err().map(|error| each.told(error)),
         }));
         let done =
             if args.dry_run { format!("Would promote {id} -> ready") } else { format!("Promoted {id} -> ready") };
@@ -176,7 +174,7 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
 }
 
 pub(super) async fn archive(desk: &Desk, caller: &Caller, args: &verbs::Archive, tx: &mut Tx) -> Result<Done, Error> {
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     let mut leftovers = Vec::new();
     for id in &args.tasks {
         let archived = tx.archive(&caller.actor, id, desk.now()).await;
@@ -253,11 +251,7 @@ pub(super) async fn watch(desk: &Desk, caller: &Caller, args: &verbs::Watch, tx:
             "only a thread can follow a task; on the command line use `kanban notify-subscribe ID --platform P --chat-id C`"
         );
     };
-    let mut kinds = Vec::new();
-    for kind in args.kinds.iter().flat_map(|kinds| kinds.split(',')).map(str::trim).filter(|kind| !kind.is_empty()) {
-        let kind: Kind = kind.parse().map_err(|text: String| Error::refused(Reason::Invalid, text))?;
-        kinds.push(kind.as_str().to_owned());
-    }
+    let kinds: Vec<String> = args.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     let following = Following {
         task: args.task.clone(),
         assignee: args.assignee.as_ref().and_then(|assignee| assignee.profile().cloned()),
@@ -280,7 +274,7 @@ pub(super) async fn unwatch(caller: &Caller, args: &verbs::Unwatch, tx: &mut Tx)
     };
     let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
     if tx.unwatch(thread, args.task.as_ref()).await? == 0 {
-        refuse!(Unknown, "this thread does not follow {what}; `/kanban watches` lists what it follows");
+        refuse!(Unknown, "this thread does not follow {what}; `{{kanban}} watches` lists what it follows");
     }
     Ok(Reply::text(format!("This thread no longer follows {what}")).into())
 }
@@ -318,20 +312,13 @@ pub(super) async fn reassign(desk: &Desk, caller: &Caller, args: &verbs::Reassig
     if let Some(name) = profile {
         access::profile(caller, &settings, name)?;
     }
-    let running = tx.task(&args.task).await?.current_run.is_some();
-    if running && !args.reclaim {
-        refuse!(
-            WrongStatus,
-            "cannot reassign {}: it is still running; pass --reclaim to stop its worker first",
-            args.task
-        );
-    }
-    if running {
+    let reclaims = args.reclaim && tx.task(&args.task).await?.current_run.is_some();
+    if reclaims {
         tx.reclaim(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), now).await?;
     }
     tx.assign(&caller.actor, &args.task, profile, now).await?;
     let to = profile.map_or("(unassigned)".to_owned(), ToString::to_string);
-    let suffix = if running { " (claim reclaimed)" } else { "" };
+    let suffix = if reclaims { " (claim reclaimed)" } else { "" };
     Ok(Reply::text(format!("Reassigned {} to {to}{suffix}", args.task)).about(&args.task).into())
 }
 
@@ -342,7 +329,7 @@ pub(super) async fn reclaim(desk: &Desk, caller: &Caller, args: &verbs::Reclaim,
 
 pub(super) async fn retry(desk: &Desk, caller: &Caller, args: &verbs::Retry, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
-    let mut each = Each::default();
+    let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
         let retried = match may_release(desk, caller, id, tx).await {
             Ok(()) => tx.retry(&caller.actor, id, reason, desk.now()).await,
@@ -359,8 +346,9 @@ pub(super) async fn cancel(desk: &Desk, caller: &Caller, args: &verbs::Cancel, t
 }
 
 /// What became of each task of a bulk verb: those that went well stay done when others are refused.
-#[derive(Default)]
 struct Each {
+    program: &'static str,
+    here: String,
     done: Vec<String>,
     refused: Vec<String>,
     only: Option<TaskId>,
@@ -369,6 +357,18 @@ struct Each {
 }
 
 impl Each {
+    fn of(desk: &Desk, caller: &Caller, tx: &Tx) -> Self {
+        Self {
+            program: caller.prefix(),
+            here: desk.program(caller, tx.slug()),
+            done: Vec::new(),
+            refused: Vec::new(),
+            only: None,
+            count: 0,
+            exit: 0,
+        }
+    }
+
     /// A refusal is noted; a fault ends everything.
     fn add(&mut self, id: &TaskId, outcome: Result<String, Error>) -> Result<(), Error> {
         self.count += 1;
@@ -376,12 +376,20 @@ impl Each {
         match outcome {
             Ok(text) => self.done.push(text),
             Err(Error::Refused(refusal)) => {
-                self.refused.push(refusal.text);
+                self.refused.push(refusal.told(self.program, &self.here));
                 self.exit = 1;
             }
             Err(fault @ Error::Fault(_)) => return Err(fault),
         }
         Ok(())
+    }
+
+    /// An error in the words that its reader can type.
+    fn told(&self, error: &Error) -> String {
+        match error {
+            Error::Refused(refusal) => refusal.told(self.program, &self.here),
+            Error::Fault(fault) => fault.to_string(),
+        }
     }
 
     fn done(self) -> Done {
@@ -400,17 +408,6 @@ impl Each {
 async fn may_release(desk: &Desk, caller: &Caller, id: &TaskId, tx: &mut Tx) -> Result<(), Error> {
     let task = tx.task(id).await?;
     access::release(caller, &desk.settings.get(), &task)
-}
-
-/// The name that a text is signed with. Only the local owner may choose another.
-fn signed(caller: &Caller, asked: Option<&str>, flag: &str) -> Result<String, Error> {
-    match (asked, &caller.place, &caller.actor) {
-        (None, _, actor) => Ok(actor.name().to_owned()),
-        (Some(name), Place::Terminal { .. }, Actor::Person { .. }) => Ok(name.to_owned()),
-        (Some(_), _, _) => {
-            refuse!(Forbidden, "`{flag}` works on the command line alone; here the text is signed with who sent it")
-        }
-    }
 }
 
 fn followed_by(follower: &verbs::Follower) -> Result<Thread, Error> {

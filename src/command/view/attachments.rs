@@ -16,7 +16,7 @@ pub async fn attachments(tx: &mut Tx, args: &verbs::Attachments, view: &View<'_>
     }
     if attachments.is_empty() {
         let hint =
-            if view.in_chat { String::new() } else { format!("; `{} attach {} FILE` adds one", view.prefix, task.id) };
+            if view.in_chat { String::new() } else { format!("; `{} attach {} FILE` adds one", view.here, task.id) };
         return Ok(Reply::text(format!("(no attachments on {}{hint})", task.id)).about(&task.id));
     }
     let rows: Vec<_> = attachments.iter().map(row).collect();

@@ -435,7 +435,7 @@ fn stranded_in_ready(task: &Symptom, reason: &Reason, view: &View<'_>) -> Option
             (format!("the settings pause the profile `{profile}`"), format!("{} settings show", view.prefix))
         }
         Reason::NoGateway => ("no gateway runs".to_owned(), "kanban up".to_owned()),
-        Reason::Starting => ("nothing keeps it from starting".to_owned(), format!("{} dispatch now", view.prefix)),
+        Reason::Starting => ("nothing keeps it from starting".to_owned(), format!("{} dispatch now", view.here)),
         // These two are findings of their own; the rest pass by themselves, or do not hold for a ready task.
         Reason::Unassigned | Reason::UnknownProfile { .. } => return None,
         Reason::CapFull { .. }
@@ -501,7 +501,7 @@ fn parked_thread(held_up: &HeldUp, view: &View<'_>) -> Finding {
 const WIDTH: usize = 300;
 
 fn action(label: &str, words: &str, view: &View<'_>) -> (String, String) {
-    (label.to_owned(), format!("{} {words}", view.prefix))
+    (label.to_owned(), format!("{} {words}", view.here))
 }
 
 fn whole(number: i64) -> usize {

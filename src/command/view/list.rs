@@ -64,7 +64,7 @@ fn filter(args: &verbs::List, view: &View<'_>) -> Result<Filter, Error> {
         (None, true, None) => refuse!(
             Unknown,
             "`--mine` shows the tasks of the profile that asks, and no profile bears your name; `{} list --assignee PROFILE` names one",
-            view.prefix
+            view.here
         ),
     };
     Ok(Filter {
@@ -123,7 +123,7 @@ fn icon(status: Status) -> char {
 
 /// The command for the rows behind the last one shown, with all that the asker had asked for.
 fn next_page(args: &verbs::List, last: &Task, view: &View<'_>) -> String {
-    let mut command = format!("{} list", view.prefix);
+    let mut command = format!("{} list", view.here);
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             let _ = write!(command, " --{name} {}", view.word(&value));

@@ -43,7 +43,7 @@ pub async fn log(tx: &mut Tx, args: &verbs::Log, view: &View<'_>) -> Result<Repl
     if shown < whole && args.tail.is_none() {
         notes.push(format!(
             "the newest {shown} of {whole} bytes of run {}; `{} log {} --tail {whole}` shows all of it",
-            run.id, view.prefix, task.id
+            run.id, view.here, task.id
         ));
     }
     if !notes.is_empty() {

@@ -22,7 +22,7 @@ pub async fn notify_list(tx: &mut Tx, args: &verbs::NotifyList, view: &View<'_>)
         return Ok(Reply::json(&Value::Array(watches.iter().map(document).collect())));
     }
     if watches.is_empty() {
-        return Ok(Reply::text(format!("(no subscriptions; `{} watches` shows board watches too)", view.prefix)));
+        return Ok(Reply::text(format!("(no subscriptions; `{} watches` shows board watches too)", view.here)));
     }
     Ok(Reply::text(watches.iter().map(line).collect::<Vec<_>>().join("\n")))
 }

@@ -12,7 +12,7 @@ pub async fn watches(tx: &mut Tx, args: &verbs::Watches, view: &View<'_>) -> Res
     let (watches, nothing) = match (&args.task, view.thread) {
         (Some(id), _) => {
             let task = tx.task(id).await?;
-            (tx.watches_of_task(&task).await?, format!("(nobody follows {id}; `{} watch {id}` does)", view.prefix))
+            (tx.watches_of_task(&task).await?, format!("(nobody follows {id}; `{} watch {id}` does)", view.here))
         }
         (None, Some(thread)) => {
             (tx.watches_of_thread(thread).await?, "(this thread follows nothing on this board)".to_owned())

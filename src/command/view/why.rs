@@ -186,7 +186,8 @@ impl Reason {
         let said = |text: &Option<String>, otherwise: &str| {
             text.as_deref().map_or_else(|| otherwise.to_owned(), |text| first_line(text, WIDTH))
         };
-        let verb = |words: String| Some(format!("{} {words}", view.prefix));
+        let verb = |words: String| Some(format!("{} {words}", view.here));
+        let anywhere = |words: String| Some(format!("{} {words}", view.prefix));
         let (detail, command) = match self {
             Self::Triage => {
                 let detail = match &task.block_reason {
@@ -253,18 +254,18 @@ impl Reason {
                 )
             }
             Self::Paused { by_settings: false } => {
-                ("the dispatcher is paused".to_owned(), verb("dispatch resume".to_owned()))
+                ("the dispatcher is paused".to_owned(), anywhere("dispatch resume".to_owned()))
             }
             Self::Paused { by_settings: true } => (
                 "the settings say `dispatch.paused = true`; set it to `false` there".to_owned(),
-                verb("settings show".to_owned()),
+                anywhere("settings show".to_owned()),
             ),
             Self::ProfilePaused { profile, by_settings: false } => {
-                (format!("the profile `{profile}` is paused"), verb(format!("dispatch resume {profile}")))
+                (format!("the profile `{profile}` is paused"), anywhere(format!("dispatch resume {profile}")))
             }
             Self::ProfilePaused { profile, by_settings: true } => (
                 format!("the settings say `profiles.{profile}.paused = true`; set it to `false` there"),
-                verb("settings show".to_owned()),
+                anywhere("settings show".to_owned()),
             ),
             // This one is typed into a terminal, wherever the question came from.
             Self::NoGateway => {
@@ -277,7 +278,7 @@ impl Reason {
                     span(until - view.now),
                     one_line(why)
                 ),
-                verb(format!("dispatch resume {profile}")),
+                anywhere(format!("dispatch resume {profile}")),
             ),
             Self::BackOff { until } => (
                 format!(
@@ -299,7 +300,7 @@ impl Reason {
                 let names: Vec<_> = workers.iter().take(NAMED).map(|(_, task)| task.to_string()).collect();
                 let more = workers.len().saturating_sub(NAMED);
                 let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let command = workers.first().and_then(|(board, task)| verb(on_board("cancel", board, task, view)));
+                let command = workers.first().map(|(board, task)| cancel(board, task, view));
                 (
                     format!(
                         "{limit} {whose}, and {} do; it starts when one of them ends: {}{and_more}",
@@ -311,7 +312,7 @@ impl Reason {
             }
             Self::DirectoryBusy { directory, board, task } => (
                 format!("{task} is at work in `{}`; it starts when that one ends", one_line(directory)),
-                verb(on_board("cancel", board, task, view)),
+                Some(cancel(board, task, view)),
             ),
             Self::Starting => {
                 ("nothing keeps it from starting; it is next".to_owned(), verb("dispatch now".to_owned()))
@@ -454,6 +455,11 @@ async fn open_parents(tx: &mut Tx, task: &Task) -> Result<Vec<(TaskId, Status)>,
     Ok(open)
 }
 
-fn on_board(words: &str, board: &BoardSlug, task: &TaskId, view: &View<'_>) -> String {
-    if board == view.board.slug() { format!("{words} {task}") } else { format!("{words} {task} --board {board}") }
+/// The command that ends a task of any board.
+fn cancel(board: &BoardSlug, task: &TaskId, view: &View<'_>) -> String {
+    if board == view.board.slug() {
+        format!("{} cancel {task}", view.here)
+    } else {
+        format!("{} --board {board} cancel {task}", view.prefix)
+    }
 }

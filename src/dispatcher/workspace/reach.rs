@@ -25,7 +25,7 @@ pub enum Reach<'a> {
 /// When the path is out of reach, is or lies in a secret place, or has no parent.
 pub fn allowed(path: &Path, reach: Reach<'_>, denied: &[PathBuf]) -> Result<PathBuf, Refusal> {
     super::require_absolute(path, "dir")?;
-    let true_path = resolve(path).map_err(|error| Refusal::io("resolve", path, &error))?;
+    let true_path = resolve(path)?;
     let refuse = |reason: &str| {
         let shown = if true_path == path { String::new() } else { format!(" (which is `{}`)", true_path.display()) };
         Err(Refusal::new(format!("`{}`{shown} {reason}", path.display())))
@@ -74,16 +74,21 @@ fn below(path: &Path, root: &Path) -> bool {
     fs::canonicalize(root).is_ok_and(|root| path.starts_with(root))
 }
 
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+fn resolve(path: &Path) -> Result<PathBuf, Refusal> {
+    let refusal = |error: io::Error| Refusal::io("resolve", path, &error);
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // A link to nowhere is not a directory to be made: what it names would be made.
             if fs::symlink_metadata(path).is_ok() {
-                return Err(error);
+                return Err(refusal(error));
             }
-            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(error) };
-            Ok(fs::canonicalize(parent)?.join(name))
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(refusal(error)) };
+            match fs::canonicalize(parent) {
+                Ok(parent) => Ok(parent.join(name)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Refusal::no_parent(path, parent)),
+                Err(error) => Err(refusal(error)),
+            }
         }
-        resolved => resolved,
+        resolved => resolved.map_err(refusal),
     }
 }
