@@ -1,17 +1,19 @@
 //! Looking at tasks: one, a page, and counts.
 
+use kanban_platform::Thread;
+
 use crate::{
     board::{
         db::{Tx, sql},
         error::{Error, Reason},
         id::{ProfileName, TaskId},
+        run::Run,
         statements::*,
         task::{Status, Task, WorkspaceKind},
         thread::{Place, Watch},
     },
     clock::Millis,
 };
-use kanban_platform::Thread;
 
 /// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,12 +189,12 @@ impl Tx {
     }
 
     /// The latest completed runs of a profile's other tasks of the same tenant.
-    pub async fn recent_of_profile(&mut self, task: &Task) -> Result<Vec<crate::board::run::Run>, Error> {
+    pub async fn recent_of_profile(&mut self, task: &Task) -> Result<Vec<Run>, Error> {
         Ok(sql!(self, RECENT_BY_PROFILE, task.assignee.as_ref(), &task.id, task.tenant.as_ref(); fetch_all))
     }
 
     /// The latest completed run of a task.
-    pub async fn last_completed_run(&mut self, id: &TaskId) -> Result<Option<crate::board::run::Run>, Error> {
+    pub async fn last_completed_run(&mut self, id: &TaskId) -> Result<Option<Run>, Error> {
         Ok(sql!(self, LAST_COMPLETED_RUN, id; fetch_optional))
     }
 

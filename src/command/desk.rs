@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    board::{Board, BoardSlug, Boards, Error, Reason, Tx, delivery::Told, error::refuse},
+    board::{Board, BoardSlug, Boards, Error, Reason, Refusal, Tx, delivery::Told, error::refuse},
     clock::{Clock, Millis},
     command::{
         access,
@@ -203,6 +203,11 @@ impl Desk {
             Ok(meant) if meant == *board => caller.prefix().to_owned(),
             Ok(_) | Err(_) => format!("{} --board {board}", caller.prefix()),
         }
+    }
+
+    /// A refusal by a board, with commands as the caller types them.
+    pub fn told(&self, caller: &Caller, board: &BoardSlug, refusal: &Refusal) -> String {
+        refusal.told(caller.prefix(), &self.program(caller, board))
     }
 
     /// What a caller is told of an error of a command that named this board.

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
-    board::{BoardSlug, Error, event::Event},
+    board::{BoardSlug, Error, Tx, event::Event},
     command::{caller::Caller, desk::Desk, reply::Reply, verbs, view},
 };
 
@@ -73,7 +73,7 @@ pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args
     end(streamed.await, desk, caller, board)
 }
 
-async fn fits(tx: &mut crate::board::Tx, args: &verbs::Watch, event: &Event) -> Result<bool, Error> {
+async fn fits(tx: &mut Tx, args: &verbs::Watch, event: &Event) -> Result<bool, Error> {
     if args.task.as_ref().is_some_and(|task| *task != event.task_id) {
         return Ok(false);
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    board::{BoardSlug, Error, ProfileName, error::refuse},
+    board::{BoardSlug, Error, ProfileName, announcement::span, error::refuse},
     command::{
         caller::Caller,
         desk::Desk,
@@ -135,7 +135,7 @@ async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error
     let program = caller.prefix();
     let mut text = match &desk.gateway {
         Some(gateway) => {
-            let up = crate::board::announcement::span(desk.now() - gateway.since);
+            let up = span(desk.now() - gateway.since);
             format!("Gateway:  running, pid {}, for {up}", gateway.pid)
         }
         None => "Gateway:  not running; start it with `kanban up`".to_owned(),

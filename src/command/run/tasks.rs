@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::create::start_at;
 use crate::{
     board::{
-        Board, Error, Reason, TaskId, Tx,
+        Board, BoardSlug, Error, Reason, TaskId, Tx,
         block::Held,
         error::refuse,
         finish::HandOff,
@@ -346,9 +346,10 @@ pub(super) async fn cancel(desk: &Desk, caller: &Caller, args: &verbs::Cancel, t
 }
 
 /// What became of each task of a bulk verb: those that went well stay done when others are refused.
-struct Each {
-    program: &'static str,
-    here: String,
+struct Each<'d> {
+    desk: &'d Desk,
+    caller: &'d Caller,
+    board: BoardSlug,
     done: Vec<String>,
     refused: Vec<String>,
     only: Option<TaskId>,
@@ -356,11 +357,12 @@ struct Each {
     exit: u8,
 }
 
-impl Each {
-    fn of(desk: &Desk, caller: &Caller, tx: &Tx) -> Self {
+impl<'d> Each<'d> {
+    fn of(desk: &'d Desk, caller: &'d Caller, tx: &Tx) -> Self {
         Self {
-            program: caller.prefix(),
-            here: desk.program(caller, tx.slug()),
+            desk,
+            caller,
+            board: tx.slug().clone(),
             done: Vec::new(),
             refused: Vec::new(),
             only: None,
@@ -376,7 +378,7 @@ impl Each {
         match outcome {
             Ok(text) => self.done.push(text),
             Err(Error::Refused(refusal)) => {
-                self.refused.push(refusal.told(self.program, &self.here));
+                self.refused.push(self.desk.told(self.caller, &self.board, &refusal));
                 self.exit = 1;
             }
             Err(fault @ Error::Fault(_)) => return Err(fault),
@@ -387,7 +389,7 @@ impl Each {
     /// An error in the words that its reader can type.
     fn told(&self, error: &Error) -> String {
         match error {
-            Error::Refused(refusal) => refusal.told(self.program, &self.here),
+            Error::Refused(refusal) => self.desk.told(self.caller, &self.board, refusal),
             Error::Fault(fault) => fault.to_string(),
         }
     }

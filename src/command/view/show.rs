@@ -11,6 +11,7 @@ use super::{
 use crate::{
     board::{
         Error, TaskId, Tx,
+        announcement::span,
         attachment::Attachment,
         comment::Comment,
         event::Event,
@@ -120,7 +121,7 @@ fn head(task: &Task, view: &View<'_>) -> Vec<(&'static str, String)> {
         },
     ));
     if let Some(seconds) = task.max_runtime_seconds {
-        head.push(("max-runtime:", crate::board::announcement::span(seconds * 1000)));
+        head.push(("max-runtime:", span(seconds * 1000)));
     }
     if task.status == Status::Blocked || task.status == Status::Triage {
         head.extend(task.block_kind.map(|kind| ("block kind:", BlockKind::as_str(kind).to_owned())));
