@@ -167,11 +167,10 @@ impl Gateway {
         loop {
             commits.mark_unchanged();
             let mut is_owed = false;
-            for slug in self.desk.boards.names()? {
-                let board = self.desk.boards.get(&slug).await?;
+            for board in self.desk.boards.all().await? {
                 let mut tx = board.read().await?;
                 if let Some(told) = tx.told(thread, message).await? {
-                    return Ok(Some((board.clone(), told)));
+                    return Ok(Some((board, told)));
                 }
                 is_owed |= tx.threads_owed().await?.iter().any(|owed| owed.thread() == *thread);
             }

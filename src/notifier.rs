@@ -106,9 +106,7 @@ impl Notifier {
     /// its time has come again.
     async fn owed(&self) -> Result<Vec<(Board, i64, Thread)>, Error> {
         let mut threads = Vec::new();
-        for slug in self.boards.names()? {
-            // The fault of a board is told where it is dispatched; the other boards go on.
-            let Ok(board) = self.boards.get(&slug).await else { continue };
+        for board in self.boards.all().await? {
             let owed = board.read().await?.threads_owed().await?;
             let known = owed.into_iter().filter(|owed| self.platforms.contains_key(&owed.thread().platform));
             threads.extend(known.map(|owed| (board.clone(), owed.id, owed.thread())));

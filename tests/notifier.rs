@@ -1,5 +1,7 @@
 //! What threads are told, on a platform that fails in all the ways that platforms do; and what people say there.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
+
 use std::{sync::Arc, time::Duration};
 
 use kanban_fakes::{FakePlatform, Fault, thread};
@@ -26,7 +28,7 @@ const PLATFORM: &str = "fake";
 
 /// A board, a gateway and a notifier around one fake platform.
 struct World {
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
     board: Board,
     clock: Clock,
     platform: Arc<FakePlatform>,
@@ -63,7 +65,7 @@ impl World {
         let (chat, commands, stop) =
             (Arc::clone(&platform), Arc::clone(&gateway) as Arc<dyn Commands>, shutdown.clone());
         let running = tokio::spawn(async move { chat.run(commands, stop).await.unwrap() });
-        Self { _home: home, board, clock, platform, gateway, shutdown, notifying, running }
+        Self { home, board, clock, platform, gateway, shutdown, notifying, running }
     }
 
     /// A task that a thread follows.
@@ -100,11 +102,12 @@ impl World {
         self.board.read().await.unwrap().task(id).await.unwrap().status
     }
 
-    /// Lets the notifier deliver what is left, and ends everything.
-    async fn end(self) {
+    /// Lets the notifier deliver what is left, and ends everything but the home.
+    async fn end(self) -> tempfile::TempDir {
         self.shutdown.cancel();
         self.notifying.await.unwrap();
         self.running.await.unwrap();
+        self.home
     }
 
     async fn says(&self, update: &str, who: &str, place: &Thread, text: &str) -> Receipt {
@@ -164,7 +167,7 @@ async fn a_post_whose_answer_is_lost_is_shown_once() {
     world.platform.wait_for_attempts(2).await;
     let board = world.board.clone();
     let platform = Arc::clone(&world.platform);
-    world.end().await;
+    let _home = world.end().await;
     assert_eq!(platform.messages(&ops).len(), 1);
     assert_eq!(board.read().await.unwrap().deliveries_owed().await.unwrap(), 0);
 }
@@ -219,7 +222,7 @@ async fn a_stop_delivers_what_is_owed() {
         world.complete(&id, "done").await;
     }
     let (board, platform) = (world.board.clone(), Arc::clone(&world.platform));
-    world.end().await;
+    let _home = world.end().await;
     assert_eq!(board.read().await.unwrap().deliveries_owed().await.unwrap(), 0);
     assert!((0..30).all(|number| platform.messages(&place(&format!("t{number}"))).len() == 1));
 }

@@ -94,6 +94,18 @@ impl Boards {
         Ok(names)
     }
 
+    /// All boards that can be opened, the default one first. One that is damaged holds up no other; its fault is told
+    /// where it is dispatched, by `boards list` and by `doctor`.
+    pub async fn all(&self) -> Result<Vec<Board>, Error> {
+        let mut boards = Vec::new();
+        for name in self.names()? {
+            if let Ok(board) = self.get(&name).await {
+                boards.push(board);
+            }
+        }
+        Ok(boards)
+    }
+
     /// Takes a board off the shelf: set aside under `boards/_archived`, or deleted for good.
     /// Answers where it went to.
     pub async fn remove(&self, slug: &BoardSlug, delete: bool, now: Millis) -> Result<Option<PathBuf>, Error> {

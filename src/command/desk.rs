@@ -135,8 +135,7 @@ impl Desk {
 
     /// What an update brought when it was worked on before; none if it was not.
     pub async fn receipt(&self, update: &Update) -> Result<Option<Receipt>, Error> {
-        for slug in self.boards.names()? {
-            let board = self.boards.get(&slug).await?;
+        for board in self.boards.all().await? {
             let found = board.read().await?.receipt(&update.platform, &update.id).await?;
             if let Some(receipt) = found {
                 return Ok(Some(serde_json::from_str(&receipt)?));

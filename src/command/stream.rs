@@ -1,11 +1,13 @@
 //! `tail` and `watch` on the command line: events as they happen, until interrupted.
 
 use std::{
+    convert::Infallible,
     io::{self, Write},
     time::Duration,
 };
 
 use jiff::tz::TimeZone;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
     board::{
@@ -37,6 +39,7 @@ pub async fn tail(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args:
             }
             if events.is_empty() {
                 tokio::time::sleep(interval).await;
+                is_read()?;
             }
         }
     };
@@ -74,6 +77,7 @@ pub async fn watch(desk: &Desk, caller: &Caller, board: Option<&BoardSlug>, args
             drop(tx);
             if events.is_empty() {
                 tokio::time::sleep(interval).await;
+                is_read()?;
             }
         }
     };
@@ -97,16 +101,42 @@ async fn fits(tx: &mut crate::board::Tx, args: &verbs::Watch, event: &Event) -> 
     Ok(by_assignee && by_tenant)
 }
 
-fn say(line: &str) -> Result<(), Error> {
-    writeln!(io::stdout(), "{line}")?;
-    io::stdout().flush()?;
-    Ok(())
+/// Why a stream ended.
+enum End {
+    /// Nobody reads it any more.
+    Unread,
+    Failed(Error),
 }
 
-/// A stream ends by interruption, or because nobody reads it any more.
-fn end(ended: Result<std::convert::Infallible, Error>) -> Reply {
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn say(line: &str) -> Result<(), End> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => End::Unread,
+        _ => End::Failed(error.into()),
+    })
+}
+
+/// Finds out that a reader has gone away, also when there is nothing to say.
+fn is_read() -> Result<(), End> {
+    let mut out = [PollFd::from_borrowed_fd(rustix::stdio::stdout(), PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut out, Some(&at_once)) {
+        Ok(_) if out[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => Err(End::Unread),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// A stream ends by interruption, or because nobody reads it any more, as with `head`: that is no fault.
+fn end(ended: Result<Infallible, End>) -> Reply {
     match ended {
         Ok(never) => match never {},
-        Err(error) => Reply::failed(&error),
+        Err(End::Unread) => Reply::default(),
+        Err(End::Failed(error)) => Reply::failed(&error),
     }
 }

@@ -354,7 +354,15 @@ impl Attempt {
         match pending_calls(rundir) {
             Ok(calls) => {
                 for call in calls {
-                    apply_call(&self.desk, run, token, &call).await;
+                    let answer = apply_call(&self.desk, run, token, &call).await;
+                    if answer.exit != 0 {
+                        // The worker was told that it is kept, and is not there to be told more.
+                        tracing::warn!(
+                            call = call.call,
+                            reason = answer.stderr,
+                            "a call that the worker had left was refused"
+                        );
+                    }
                 }
             }
             Err(error) => tracing::error!(%error, "the calls that the worker had left cannot be read"),

@@ -33,8 +33,7 @@ pub async fn caller_of(board: &Board, run: i64) -> Result<Caller, Error> {
 
 async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller), Error> {
     let hash = run::hash(token.reveal());
-    for slug in desk.boards.names()? {
-        let board = desk.boards.get(&slug).await?;
+    for board in desk.boards.all().await? {
         let found = board.read().await?.run(run).await;
         if found.is_ok_and(|found| found.token_hash == hash) {
             let caller = caller_of(&board, run).await?;

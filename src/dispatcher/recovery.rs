@@ -110,10 +110,9 @@ impl Dispatcher {
     }
 
     async fn give_back_unstarted(&self) -> Result<(), Error> {
-        for name in self.desk.boards.names()? {
-            let Ok(board) = self.desk.boards.get(&name).await else { continue };
+        for board in self.desk.boards.all().await? {
             for run in board.read().await?.open_runs().await? {
-                if run.holder == HOLDER && !self.live.contains_key(&(name.clone(), run.id)) {
+                if run.holder == HOLDER && !self.live.contains_key(&(board.slug().clone(), run.id)) {
                     self.attempt.take_back(&board, run.id).await;
                 }
             }

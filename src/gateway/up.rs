@@ -245,8 +245,7 @@ async fn is_idle(desk: &Desk, notifier: &Notifier) -> Result<bool, Error> {
     let settings = desk.settings.get();
     let paused = is_paused(desk).await?;
     let paused_profiles = paused_profiles(desk).await?;
-    for name in desk.boards.names()? {
-        let Ok(board) = desk.boards.get(&name).await else { continue };
+    for board in desk.boards.all().await? {
         let mut tx = board.read().await?;
         if tx.open_runs().await?.iter().any(|run| run.claim_expires.is_none()) {
             return Ok(false);

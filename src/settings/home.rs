@@ -8,7 +8,10 @@ use std::{
 
 use super::{Environment, Refusal};
 
-/// Chooses the home: `--home`, else `KANBAN_HOME`, else the user's data directory. The path is absolute.
+/// Chooses the home: `--home`, else `KANBAN_HOME`, else the user's data directory.
+///
+/// The path is absolute and without links: sockets and running workers are known by it, so a home must have one path
+/// however it is named.
 pub fn home(flag: Option<&Path>, environment: &Environment) -> Result<PathBuf, Refusal> {
     let named = flag.map(Path::to_owned).or_else(|| environment.get("KANBAN_HOME").map(PathBuf::from));
     let chosen = match named {
@@ -16,7 +19,18 @@ pub fn home(flag: Option<&Path>, environment: &Environment) -> Result<PathBuf, R
         None => data_directory(environment)?.join("kanban"),
     };
     std::path::absolute(&chosen)
+        .map(|path| without_links(&path))
         .map_err(|error| Refusal::new(format!("`{}` cannot be the home: {error}", chosen.display())))
+}
+
+/// The true path of something of which the last parts may not be there yet.
+fn without_links(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|part| Some((fs::canonicalize(part).ok()?, part)));
+    match found.map(|(true_part, part)| path.strip_prefix(part).map(|rest| true_part.join(rest))) {
+        // A rest of nothing would add a slash.
+        Some(Ok(true_path)) => true_path.components().collect(),
+        Some(Err(_)) | None => path.to_owned(),
+    }
 }
 
 /// Creates the home, for its owner alone, unless it is there.

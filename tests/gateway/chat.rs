@@ -5,12 +5,13 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::process::ExitStatusExt,
     process::Stdio,
+    time::Instant,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::home::{Home, Ran, until};
+use crate::home::{Home, PATIENCE, Ran, Wire, until};
 
 /// Says something as somebody and answers the posts that it caused.
 fn say_as(home: &Home, user: &str, args: &[&str]) -> (i32, Vec<Value>) {
@@ -57,6 +58,26 @@ fn a_reply_to_a_question_is_the_answer_to_it() {
 }
 
 #[test]
+fn an_answer_may_come_the_moment_the_question_is_seen() {
+    let home = Home::new();
+    let _gateway = home.up();
+    let mut wire = Wire::open(&home.socket());
+    for _ in 0..10 {
+        let id = id_of(home.say_in("ops", &format!("/kanban create paint --assignee script\n{ASKS}")));
+        let deadline = Instant::now() + PATIENCE;
+        let question = loop {
+            assert!(Instant::now() < deadline, "no question: {:?}", home.events(&id));
+            if let Some(question) = home.posts(&id, "blocked").pop() {
+                break question;
+            }
+        };
+        let action = json!({"do": "reply", "message": question["message"], "text": "it is red"});
+        let answer = wire.ask(&json!({"op": "say", "say": {"thread": "ops", "user": "eve", "action": action}}));
+        assert_eq!(answer["said"]["exit"], 0, "{answer}");
+    }
+}
+
+#[test]
 fn lines_typed_at_the_console_answer_and_press_too() {
     let home = Home::new();
     let mut gateway = home.up();
@@ -74,7 +95,8 @@ fn lines_typed_at_the_console_answer_and_press_too() {
     until("the press is answered", || {
         home.transcript().into_iter().find(|line| line["reply_to"] == done["message"] && line["task"] == id.as_str())
     });
-    assert!(home.output().contains(&format!("[ops #{}] paint\nit is red\n", done["message"])), "{}", home.output());
+    assert!(home.output().contains(&format!("[ops #{}] paint\n", done["message"])), "{}", home.output());
+    assert!(home.output().contains("\nit is red\ndone"), "{}", home.output());
     assert_eq!(gateway.stop(), 0);
 }
 
@@ -102,7 +124,7 @@ fn the_first_press_wins_and_the_buttons_go() {
     let (exit, posts) = say_as(&home, "bob", &["--press", &number(&post), "retry"]);
     assert_eq!(exit, 0, "{posts:?}");
     let edit = posts.iter().find(|line| line["edited"] == true).unwrap();
-    assert_eq!((&edit["message"], &edit["buttons"]), (&post["message"], &serde_json::json!([])));
+    assert_eq!((&edit["message"], &edit["buttons"]), (&post["message"], &json!([])));
     assert!(edit["text"].as_str().unwrap().ends_with("→ Retry: console:bob"), "{edit}");
     let done = home.post(&id, "completed");
     assert!(done["text"].as_str().unwrap().contains("mended"), "{done}");
@@ -276,8 +298,33 @@ fn endless_verbs_stream_on_the_command_line_until_they_are_stopped() {
         home.ok(&format!("comment {id} something new"));
         stream.try_wait().unwrap()
     });
+    let mut quiet = home.command().args(["tail", &id]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(quiet.stdout.take().unwrap());
+    reader.read_line(&mut String::new()).unwrap();
+    drop(reader);
+    until("a stream with nothing to say ends too", || quiet.try_wait().unwrap());
     let mut complaint = String::new();
     std::io::Read::read_to_string(&mut stream.stderr.take().unwrap(), &mut complaint).unwrap();
     assert_eq!(complaint, "");
     assert_eq!(gateway.stop(), 0);
+}
+
+#[test]
+fn a_damaged_board_holds_up_no_other() {
+    let home = Home::new();
+    home.ok("boards create aaa");
+    let file = home.path("boards").join("aaa").join("board.db");
+    fs::write(&file, "this is no database ".repeat(1_000)).unwrap();
+    let _gateway = home.up();
+    let id = id_of(home.say_in("ops", &format!("/kanban create paint --assignee script\n{ASKS}")));
+    let question = home.post(&id, "blocked");
+    let (exit, posts) = say_as(&home, "ann", &["--reply", &number(&question), "it is blue"]);
+    assert_eq!(exit, 0, "{posts:?}");
+    home.post(&id, "completed");
+    home.ok("list");
+    home.ok("boards list");
+    let refusal = home.refused("--board aaa list");
+    assert!(refusal.contains("aaa"), "{refusal}");
+    let ran = home.say_in("ops", "/kanban --board aaa list");
+    assert_eq!(ran.exit, 1, "{ran:?}");
 }

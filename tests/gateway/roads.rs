@@ -1,6 +1,8 @@
 //! The two roads of the command line, through a gateway and without one: the same words, the same exit codes.
 
-use crate::home::Home;
+use std::process::Stdio;
+
+use crate::home::{Home, ran, until};
 
 /// A board with something of everything, where nothing moves by itself.
 fn furnished() -> (Home, Vec<String>) {
@@ -178,5 +180,45 @@ fn exit_codes_are_true_on_both_roads() {
             .collect();
         assert!(wrong.is_empty(), "with a gateway: {with_gateway}\n{}", wrong.join("\n"));
         assert!(gateway.is_none_or(|gateway| gateway.stop() == 0));
+    }
+}
+
+#[test]
+fn a_home_is_one_home_by_whatever_path_it_is_named() {
+    let home = Home::new();
+    // Too long for the address of a socket, so that the sockets lie elsewhere.
+    let deep = home.work_folder(&"deep".repeat(30)).join("home");
+    let (link, sockets) = (home.work("link"), home.work_folder("sockets"));
+    std::os::unix::fs::symlink(deep.parent().unwrap(), &link).unwrap();
+    let names = [deep.display().to_string(), format!("{}/", deep.display()), format!("{}/home", link.display())];
+    let kanban = |name: &String, args: &[&str]| {
+        ran(home.command().env("TMPDIR", &sockets).args(["--home", name]).args(args).stdin(Stdio::null()))
+    };
+    for started_as in &names {
+        let mut gateway = home
+            .command()
+            .env("TMPDIR", &sockets)
+            .args(["--home", started_as, "up", "--stay"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("the gateway answers", || (kanban(started_as, &["dispatch", "status"]).exit == 0).then_some(()));
+        for name in &names {
+            let status = kanban(name, &["dispatch", "status"]);
+            assert_eq!(status.exit, 0, "started as {started_as}, named {name}: {status:?}");
+            assert_eq!(kanban(name, &["say", "/kanban list"]).exit, 0);
+        }
+        let second = kanban(&names[0], &["up"]).refused();
+        assert!(second.contains("already"), "{second}");
+        let body = "kanban complete $KANBAN_TASK --summary 'through the shim'";
+        let out = kanban(&names[2], &["create", "x", "--assignee", "script", "--body", body, "--json"]).ok();
+        let id = serde_json::from_str::<serde_json::Value>(&out).unwrap()["id"].as_str().unwrap().to_owned();
+        until("the worker reports", || {
+            kanban(&names[1], &["show", &id]).ok().contains("through the shim").then_some(())
+        });
+        gateway.kill().unwrap();
+        gateway.wait().unwrap();
     }
 }

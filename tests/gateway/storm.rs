@@ -1,6 +1,15 @@
 //! Much at once, and kills at any moment: nothing is crossed, doubled or lost.
 
-use std::{collections::BTreeMap, fs, sync::Barrier, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -65,8 +74,8 @@ fn kills_at_any_moment_leave_each_task_with_its_one_true_end() {
     let mut created = 0;
     let create = |number: u64, draw: u64| {
         let file = home.work(&format!("job{number}"));
-        let fails = draw % 5 == 0;
-        let pause = if draw % 3 == 0 { "sleep 0.2; " } else { "" };
+        let fails = draw.is_multiple_of(5);
+        let pause = if draw.is_multiple_of(3) { "sleep 0.2; " } else { "" };
         let body = format!("echo line >> {}; {pause}exit {}", file.display(), i32::from(fails));
         let text = format!("/kanban create job {number} --assignee script --max-retries 1 --body '{body}'");
         let out = home.run(["say", "--json", "--thread", &format!("t{}", number % 5), &text]).ok();
@@ -126,6 +135,76 @@ fn kills_at_any_moment_leave_each_task_with_its_one_true_end() {
 #[expect(clippy::disallowed_methods, reason = "the moment of a kill is drawn; nothing is waited for")]
 fn pause(time: Duration) {
     thread::sleep(time);
+}
+
+#[test]
+fn what_clients_were_told_holds_whenever_the_gateway_is_killed() {
+    let mut scale = Scale::of("kills under clients", 8, 100);
+    let home = Home::with_settings("[dispatch]\nmax_running = 8\n");
+    let gateway = home.up();
+    let over = AtomicBool::new(false);
+    let moments: Vec<Duration> = (0..scale.count).map(|_| Duration::from_micros(scale.below(150_000))).collect();
+    let (told, gateway) = thread::scope(|threads| {
+        let (home, over) = (&home, &over);
+        let clients: Vec<_> = (0..3)
+            .map(|client| {
+                threads.spawn(move || {
+                    let mut told = Vec::new();
+                    for number in 0.. {
+                        if over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let name = format!("job-{client}-{number}");
+                        let body = format!("echo line >> {}", home.work(&name).display());
+                        // One client uses the command line, which does without a gateway where there is none.
+                        let ran = match client {
+                            0 => home.run(["create", &name, "--assignee", "script", "--body", &body]),
+                            _ => home.run(["say", &format!("/kanban create {name} --assignee script\n{body}")]),
+                        };
+                        match ran.exit {
+                            0 => assert!(ran.out.starts_with("Created t_"), "{ran:?}"),
+                            _ => assert!(ran.exit == 1 && !ran.err.is_empty(), "{ran:?}"),
+                        }
+                        told.push((name, ran.exit == 0));
+                    }
+                    told
+                })
+            })
+            .collect();
+        let mut gateway = gateway;
+        for moment in moments {
+            pause(moment);
+            gateway.kill();
+            gateway = home.up();
+        }
+        over.store(true, Ordering::Relaxed);
+        (clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>(), gateway)
+    });
+    until("all work is done", || (home.count("SELECT count(*) FROM tasks WHERE status <> 'done'") == 0).then_some(()));
+    drop(gateway);
+    let transcript = home.transcript();
+    let database = home.database();
+    for (name, was_created) in &told {
+        let ids: Vec<String> = database
+            .prepare("SELECT id FROM tasks WHERE title = ?1")
+            .unwrap()
+            .query_map([name], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        // Who got no answer cannot know, but it is there once at most.
+        assert!(ids.len() <= 1 && (!was_created || ids.len() == 1), "{name}: {ids:?}, told {was_created}");
+        let lines = fs::read_to_string(home.work(name)).unwrap_or_default();
+        assert_eq!(lines, "line\n".repeat(ids.len()), "{name}");
+        let from_chat = !name.starts_with("job-0");
+        for id in &ids {
+            let posts: Vec<_> =
+                transcript.iter().filter(|line| line["task"] == **id).map(|line| &line["event"]).collect();
+            assert_eq!(posts, if from_chat { vec!["created", "completed"] } else { vec![] }, "{name}");
+        }
+    }
+    let (done, failed): (Vec<_>, Vec<_>) = told.iter().partition(|(_, was_created)| *was_created);
+    scale.done(&format!("kill -9 under clients: {} creates answered, {} not", done.len(), failed.len()));
 }
 
 #[test]

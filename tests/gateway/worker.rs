@@ -269,3 +269,57 @@ fn a_run_that_was_taken_away_writes_nothing_any_more() {
     assert_eq!(outcomes, ["reclaimed", "completed"]);
     assert_eq!(home.count("SELECT count(*) FROM runs WHERE summary = 'late'"), 0);
 }
+
+#[test]
+fn a_worker_is_known_after_a_restart_by_another_path_of_the_home() {
+    let home = home_with_agent(
+        r#"touch $WORK/started
+           while ! test -e $WORK/go; do sleep 0.02; done
+           RAW_SOCKET=$WORK/link/run/gateway.sock $RAW worker::a_raw_client --exact --ignored > $WORK/out 2>&1
+           kanban complete $KANBAN_TASK --summary ok"#,
+    );
+    let other = home.create(&["somebody else's"]);
+    let line =
+        format!("{{\\\"op\\\":\\\"run\\\",\\\"argv\\\":[\\\"complete\\\",\\\"{other}\\\"],\\\"folder\\\":\\\"/\\\"}}");
+    let settings = fs::read_to_string(home.path("kanban.toml")).unwrap();
+    let raw = std::env::current_exe().unwrap();
+    home.settings(
+        &settings.replace("set = { ", &format!("set = {{ RAW = \"{}\", RAW_LINE = \"{line}\", ", raw.display())),
+    );
+    let link = home.work("link");
+    std::os::unix::fs::symlink(home.path(""), &link).unwrap();
+    let gateway = home.up_with(&["--home", link.to_str().unwrap(), "up", "--stay"]);
+    let id = home.create(&["try", "--assignee", "agent"]);
+    made(&home, "started");
+    gateway.kill();
+    let _gateway = home.up();
+    fs::write(home.work("go"), "").unwrap();
+    home.wait_for(&id, "done");
+    assert!(read(&home.work("out")).contains("not yours"), "{}", read(&home.work("out")));
+    assert_eq!(home.status(&other), "ready");
+}
+
+#[test]
+fn a_run_whose_shim_was_killed_is_lost_and_tried_again() {
+    let home = home_with_agent(
+        r#"test -e $WORK/first && exec kanban complete $KANBAN_TASK --summary second
+           touch $WORK/first
+           (setsid sh -c 'touch $WORK/started; sleep 1000' &)
+           sleep 1000"#,
+    );
+    let settings = fs::read_to_string(home.path("kanban.toml")).unwrap();
+    home.settings(&settings.replace("failure_limit = 1", "failure_limit = 2\nbackoff_seconds = 0"));
+    let gateway = home.up();
+    let id = home.create(&["try", "--assignee", "agent"]);
+    made(&home, "started");
+    let shim = home.processes().into_iter().find(|pid| {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|words| words.split(|byte| *byte == 0).nth(1) == Some(b"shim"))
+    });
+    let shim = rustix::process::Pid::from_raw(shim.unwrap().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
+    home.wait_for(&id, "done");
+    let outcomes: Vec<_> = home.runs(&id).into_iter().map(|(outcome, _)| outcome.unwrap()).collect();
+    assert_eq!(outcomes, ["lost", "completed"]);
+    until("every process of the workers is gone", || (home.processes() == [gateway.pid()]).then_some(()));
+}

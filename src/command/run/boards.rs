@@ -78,14 +78,19 @@ pub(super) async fn run(desk: &Desk, caller: &Caller, args: &Boards) -> Result<R
 async fn list(desk: &Desk, caller: &Caller, args: &BoardsList) -> Result<Reply, Error> {
     let current = current(desk, caller)?;
     let mut rows = Vec::new();
+    let mut unusable = Vec::new();
     for slug in desk.boards.names()? {
-        rows.push(Row::of(&desk.boards.get(&slug).await?, slug == current).await?);
+        match desk.boards.get(&slug).await {
+            Ok(board) => rows.push(Row::of(&board, slug == current).await?),
+            Err(error) => unusable.push(format!("board '{slug}' cannot be opened: {error}")),
+        }
     }
+    let notes = unusable.join("\n");
     if args.all {
         rows.extend(archived(desk.home())?);
     }
     if args.json {
-        return Ok(Reply::json(&Value::Array(rows.iter().map(Row::json).collect())));
+        return Ok(Reply { notes, ..Reply::json(&Value::Array(rows.iter().map(Row::json).collect())) });
     }
     let mut text = format!("    {:<24}  {:<28}  COUNTS\n", "SLUG", "NAME");
     for row in &rows {
@@ -97,7 +102,7 @@ async fn list(desk: &Desk, caller: &Caller, args: &BoardsList) -> Result<Reply, 
     if caller.thread().is_none() {
         text.push_str("\nSwitch boards with `kanban boards switch <slug>`.");
     }
-    Ok(Reply::text(text))
+    Ok(Reply { notes, ..Reply::text(text) })
 }
 
 async fn show(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error> {

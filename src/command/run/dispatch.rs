@@ -80,8 +80,8 @@ async fn pause(desk: &Desk, profile: Option<&ProfileName>, pause: bool) -> Resul
     tx.set_meta(&key, pause.then_some(since.as_str())).await?;
     tx.commit().await?;
     if let (Some(name), false) = (profile, pause) {
-        for slug in desk.boards.names()? {
-            let mut tx = desk.boards.get(&slug).await?.write().await?;
+        for board in desk.boards.all().await? {
+            let mut tx = board.write().await?;
             tx.unpark_profile(name).await?;
             tx.commit().await?;
         }
@@ -100,8 +100,8 @@ async fn status(desk: &Desk, json: bool) -> Result<Reply, Error> {
     let mut running = Vec::new();
     let mut counts = serde_json::Map::new();
     let mut parked = Vec::new();
-    for slug in desk.boards.names()? {
-        let board = desk.boards.get(&slug).await?;
+    for board in desk.boards.all().await? {
+        let slug = board.slug();
         let mut tx = board.read().await?;
         for run in tx.open_runs().await? {
             running.push(json!({
