@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,10 @@ use kanban_gateway::{
     notifier::Notifier,
 };
 use kanban_platform::{Author, Commands, Input, Platform, PlatformError, Post, PostError, Request, Thread};
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -27,12 +32,13 @@ use crate::{
     table::{Row, Table},
 };
 
-const NOW: i64 = 1_800_000_000_000;
+/// After everything that the boards are made with, and in the past: what is owed from then on is due.
+const NOW: i64 = 1_750_000_000_000;
 
 pub(crate) fn measure(scale: Scale, table: &mut Table) {
     let runtime = Runtime::new().unwrap();
     for (medium, name, target) in
-        [(Medium::Memory, "memory", "≥ 3 x reference (3,207/s) and ≥ 2,330/s"), (Medium::Disk, "disk", "≥ 0.5 x plain")]
+        [(Medium::Memory, "memory", "≥ 3 x the reference: 0.17 x plain"), (Medium::Disk, "disk", "≥ 0.5 x plain")]
     {
         let home = Home::with_tasks(1_000, medium);
         let conn = raw::open(&home.file());
@@ -61,18 +67,18 @@ pub(crate) fn measure(scale: Scale, table: &mut Table) {
             ratio: Some(ours_rate / raw_rate),
             target,
             met: Some(match medium {
-                Medium::Memory => ours_rate >= 3_207.0,
+                // The reference did 1,069 a second where plain SQLite did 18,958.
+                Medium::Memory => ours_rate / raw_rate >= 3.0 * 1_069.0 / 18_958.0,
                 Medium::Disk => ours_rate >= raw_rate / 2.0,
             }),
         });
     }
-    let mut smallest = None;
-    for tasks in scale.boards {
-        let home = Home::with_tasks(*tasks, Medium::Memory);
-        complete(scale, &home, *tasks, &mut smallest, &runtime, table);
-        runtime.block_on(look(scale, &home, *tasks, table));
-        runtime.block_on(context(scale, &home, *tasks, table));
-        runtime.block_on(chat(scale, &home, *tasks, table));
+    let homes: Vec<_> = scale.boards.iter().map(|tasks| (*tasks, Home::with_tasks(*tasks, Medium::Memory))).collect();
+    complete(scale, &homes, table);
+    for (tasks, home) in &homes {
+        runtime.block_on(look(scale, home, *tasks, table));
+        runtime.block_on(context(scale, home, *tasks, table));
+        runtime.block_on(chat(scale, home, *tasks, table));
     }
     let home = Home::with_tasks(1_000, Medium::Disk);
     runtime.block_on(post(scale, &home, table));
@@ -117,48 +123,70 @@ async fn finish(board: &Board, id: &TaskId) {
     tx.commit().await.unwrap();
 }
 
-fn complete(
-    scale: Scale,
-    home: &Home,
-    tasks: usize,
-    smallest: &mut Option<Duration>,
-    runtime: &Runtime,
-    table: &mut Table,
-) {
+/// The boards take turns, since the pace of a machine changes from one second to the next, and all of this stays on one
+/// processor: whether threads wake each other on the same one or on another is a factor of two by itself.
+fn complete(scale: Scale, homes: &[(usize, Home)], table: &mut Table) {
     let times = scale.repeat(800);
-    let ids = home.add_ready(2 * times);
-    let (for_raw, for_ours) = ids.split_at(times);
-    let conn = raw::open(&home.file());
-    let mut left = for_raw.iter();
-    for id in for_raw {
-        raw::durably(&conn, || raw::claim(&conn, id.as_str()));
-    }
-    let plain = Times::of(times, || {
-        let id = left.next().unwrap();
-        raw::durably(&conn, || raw::complete(&conn, id.as_str()));
-    });
-    drop(conn);
-    let ours = runtime.block_on(async {
-        let board = home.board().await;
-        let mut ours = Times::default();
-        for id in for_ours {
-            claim(&board, id).await;
-            let begun = Instant::now();
-            finish(&board, id).await;
-            ours.add(begun.elapsed());
+    let plain: Vec<Times> = homes
+        .iter()
+        .map(|(_, home)| {
+            let ids = home.add_ready(times);
+            let conn = raw::open(&home.file());
+            let measured = ids.iter().map(|id| {
+                raw::durably(&conn, || raw::claim(&conn, id.as_str()));
+                let begun = Instant::now();
+                raw::durably(&conn, || raw::complete(&conn, id.as_str()));
+                begun.elapsed()
+            });
+            measured.collect()
+        })
+        .collect();
+    let ours = on_one_processor(async {
+        let mut boards = Vec::new();
+        for (_, home) in homes {
+            boards.push((home.board().await, home.add_ready(times), Times::default()));
         }
-        board.close().await;
+        for number in 0..times {
+            for (board, ids, times) in &mut boards {
+                claim(board, &ids[number]).await;
+                let begun = Instant::now();
+                finish(board, &ids[number]).await;
+                times.add(begun.elapsed());
+            }
+        }
+        let mut ours = Vec::new();
+        for (board, _, times) in boards {
+            board.close().await;
+            ours.push(times);
+        }
         ours
     });
-    let growth = ratio(ours.p50(), *smallest.get_or_insert(ours.p50()));
-    table.row(Row {
-        what: format!("`complete`, {tasks} tasks, memory"),
-        ours: format!("{ours}; {growth:.2} x the smallest board's"),
-        raw: plain.to_string(),
-        ratio: Some(ratio(ours.p50(), plain.p50())),
-        target: "≤ 1.3 x that of 1,000 tasks",
-        met: Some(growth <= 1.3),
-    });
+    let smallest = ours.first().map(Times::p50).unwrap_or_default();
+    for (((tasks, _), ours), plain) in homes.iter().zip(&ours).zip(&plain) {
+        let growth = ratio(ours.p50(), smallest);
+        table.row(Row {
+            what: format!("`complete`, {tasks} tasks, memory"),
+            ours: format!("{ours}; {growth:.2} x the smallest board's"),
+            raw: plain.to_string(),
+            ratio: Some(ratio(ours.p50(), plain.p50())),
+            target: "≤ 1.3 x that of 1,000 tasks",
+            met: Some(growth <= 1.3),
+        });
+    }
+}
+
+/// Runs something in a runtime of its own, whose threads share one processor.
+fn on_one_processor<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    let pinned = || {
+        let this = Pid::from_raw(0);
+        let allowed = sched_getaffinity(this).unwrap();
+        let mut one = CpuSet::new();
+        one.set((0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap()).unwrap()).unwrap();
+        // Threads that are started from here inherit it.
+        sched_setaffinity(this, &one).unwrap();
+        Runtime::new().unwrap().block_on(work)
+    };
+    thread::scope(|scope| scope.spawn(pinned).join().unwrap())
 }
 
 async fn look(scale: Scale, home: &Home, tasks: usize, table: &mut Table) {
@@ -240,7 +268,7 @@ async fn context(scale: Scale, home: &Home, tasks: usize, table: &mut Table) {
     });
 }
 
-fn thread() -> Thread {
+fn place() -> Thread {
     Thread { platform: "console".to_owned(), space: String::new(), channel: "bench".to_owned(), thread: None }
 }
 
@@ -252,7 +280,7 @@ async fn chat(scale: Scale, home: &Home, tasks: usize, table: &mut Table) {
         let request = Request {
             update: format!("{tasks}-{number}"),
             author: Author { platform: "console".to_owned(), id: "you".to_owned(), name: "you".to_owned() },
-            thread: thread(),
+            thread: place(),
             input: Input::Text("/kanban list".to_owned()),
             reply_to: None,
         };
@@ -306,7 +334,7 @@ async fn post(scale: Scale, home: &Home, table: &mut Table) {
         let id = create(&board).await;
         let mut tx = board.write().await.unwrap();
         let following = Following { task: Some(id.clone()), ..Following::default() };
-        tx.watch(&thread(), &following, None, NOW).await.unwrap();
+        tx.watch(&place(), &following, None, NOW).await.unwrap();
         tx.claim(&id, "ann", None, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let mut tx = board.write().await.unwrap();

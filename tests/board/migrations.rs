@@ -96,6 +96,17 @@ async fn a_newer_schema_and_other_databases_are_refused_untouched() {
     assert_eq!(file, newer.board.file());
 }
 
+#[tokio::test]
+async fn a_newer_schema_that_is_still_in_the_log_is_refused() {
+    let f = closed_board().await;
+    let writer = f.sql();
+    writer.execute_batch("PRAGMA user_version = 99").unwrap();
+    let first_page = fs::read(f.board.file()).unwrap();
+    assert_eq!(first_page[60..64], [0, 0, 0, 1], "the file itself still says the old version");
+    let (got, said) = refusal(f.folder.path()).await;
+    assert_eq!(got, Some(Reason::NewerSchema), "{said}");
+}
+
 fn copies(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
