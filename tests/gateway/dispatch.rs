@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -374,13 +375,12 @@ fn the_second_signal_ends_it_at_once() {
     let database = home.database();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut stuck = home.command().args(["create", "stuck"]).stderr(Stdio::null()).spawn().unwrap();
+    // The gateway has its turn to write and waits for the database behind it.
+    let turn = fs::metadata(home.database_path().with_file_name("board.lock")).unwrap().ino();
+    let (pid, turn) = (format!(" {} ", gateway.pid()), format!(":{turn} "));
     until("the stuck change has reached the gateway", || {
-        fs::read_dir(format!("/proc/{}/fd", stuck.id()))
-            .is_ok_and(|all| {
-                all.flatten()
-                    .any(|file| fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")))
-            })
-            .then_some(())
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|lock| lock.contains(&pid) && lock.contains(&turn)).then_some(())
     });
     gateway.signal(Signal::TERM);
     until("it is stopping", || home.log().contains("stopping; workers go on").then_some(()));
