@@ -253,7 +253,7 @@ fn secrets_are_shown_nowhere() {
         &[("KANBAN__PROFILES__BOT__SET__OTHER_KEY", "hunter2")],
     );
     let row = settings.table().iter().find(|row| row.key == "profiles.bot.set").unwrap();
-    assert!(matches!(row.origin, Origin::File(_)), "{row}");
+    assert!(matches!(row.origin, Origin::Variable(_)), "{row}");
     assert_eq!(row.value, serde_json::json!({"API_KEY": "(set)", "OTHER_KEY": "(set)"}));
     assert!(!format!("{settings:?}").contains("hunter2"));
     for set in

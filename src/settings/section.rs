@@ -1,11 +1,11 @@
 //! One declaration of a section of the settings: the struct, the check for unknown keys, the reading, the page in `docs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use config::{Map, Value, ValueKind};
 
 use super::{
-    origin::{Origin, Row},
+    origin::{Origin, RECIPE, Row},
     value::{Form, Setting},
 };
 
@@ -135,7 +135,13 @@ macro_rules! default_text {
 pub(crate) use default_text;
 pub(crate) use section;
 
-/// The mark of the layer that a value comes from. A table bears none itself, but each of its values does.
+/// The mark of the layer that a value comes from. A table bears none itself, but each of its values does: the uppermost
+/// layer among them counts.
 fn mark_of(value: &Value) -> Option<&str> {
-    value.origin().or_else(|| table_of(value)?.values().find_map(mark_of))
+    let layer = |mark: &&str| match *mark {
+        RECIPE => 0,
+        mark if Path::new(mark).is_absolute() => 1,
+        _ => 2,
+    };
+    value.origin().or_else(|| table_of(value)?.values().filter_map(mark_of).max_by_key(layer))
 }
