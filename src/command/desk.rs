@@ -145,6 +145,10 @@ impl Desk {
     /// Keeps an answer that changes nothing: help, a mistake, a refusal.
     pub async fn answer(&self, caller: &Caller, update: Option<&Update>, reply: Reply) -> Outcome {
         let Some(update) = update else { return Outcome { reply, deliveries: Vec::new() } };
+        if reply.is_fault && caller.thread().is_none() {
+            // A worker's call that met a fault is sent again, and a receipt would answer it without doing it.
+            return Outcome { reply, deliveries: Vec::new() };
+        }
         let kept = async {
             let board = self.board_of(caller, None).await?;
             let mut tx = board.write().await?;

@@ -34,10 +34,14 @@ pub async fn caller_of(board: &Board, run: i64) -> Result<Caller, Error> {
 async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller), Error> {
     let hash = run::hash(token.reveal());
     for board in desk.boards.all().await? {
-        let found = board.read().await?.run(run).await;
-        if found.is_ok_and(|found| found.token_hash == hash) {
-            let caller = caller_of(&board, run).await?;
-            return Ok((board, caller));
+        match board.read().await?.run(run).await {
+            Ok(found) if found.token_hash == hash => {
+                let caller = caller_of(&board, run).await?;
+                return Ok((board, caller));
+            }
+            Ok(_) | Err(Error::Refused(_)) => {}
+            // A board that cannot be read just now may be the one; the call is sent again.
+            Err(fault @ Error::Fault(_)) => return Err(fault),
         }
     }
     Err(Error::refused(
