@@ -1,7 +1,5 @@
 //! Calls of workers that meet a fault of the machine: none is lost, and none has its effect twice.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
-
 use std::sync::Arc;
 
 use kanban_gateway::{

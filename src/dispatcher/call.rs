@@ -55,12 +55,12 @@ async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Cal
     match desk.receipt(&update).await {
         Ok(None) => {}
         Ok(Some(receipt)) => {
-            return Answer {
-                exit: i32::from(receipt.exit),
-                stdout: receipt.stdout,
-                stderr: receipt.stderr,
-                ..Answer::default()
-            };
+            return answer(Reply {
+                exit: receipt.exit,
+                text: receipt.stdout,
+                notes: receipt.stderr,
+                ..Reply::default()
+            });
         }
         Err(error) => return answer(Reply::failed(&error, "kanban", "kanban")),
     }
