@@ -121,6 +121,8 @@ mod tests {
             verbs,
             surface,
             capability: Capability::Read,
+            shortcut: None,
+            translations: std::collections::BTreeMap::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use kanban_platform::{Author, Commands};
+use kanban_platform::{Author, Commands, Field};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{
     CompletionType, Config, Context, Editor, ExternalPrinter, Helper,
@@ -143,9 +143,8 @@ impl Completer for Completion {
             Wanted::Words(words) => words.into_iter().map(|word| candidate(&word, "")).collect(),
             Wanted::Value(kind) => {
                 let author = Author { platform: PLATFORM.to_owned(), id: self.user.clone(), name: self.user.clone() };
-                let asked = async {
-                    timeout(SUGGESTION_DEADLINE, self.commands.suggest(&kind, &typed[start..], &author)).await
-                };
+                let field = Field { kind, typed: typed[start..].to_owned(), author, board: None };
+                let asked = async { timeout(SUGGESTION_DEADLINE, self.commands.suggest(&field)).await };
                 let suggestions = self.runtime.block_on(asked).unwrap_or_default();
                 suggestions
                     .iter()

@@ -94,7 +94,7 @@ impl Journal {
         }
         let (message, edited, reply_to) = match &post.kind {
             PostKind::News => (state.transcript.next_message(), false, None),
-            PostKind::Reply { update } => (state.transcript.next_message(), false, replied_to(update)),
+            PostKind::Reply { update, .. } => (state.transcript.next_message(), false, replied_to(update)),
             PostKind::Edit { message } => (known_message(&state.transcript, message)?, true, None),
         };
         let line = Line {
@@ -102,7 +102,7 @@ impl Journal {
             message,
             edited,
             reply_to,
-            text: post.text.clone(),
+            text: post.text(),
             buttons: post.buttons.iter().map(|button| button.label.clone()).collect(),
             private: post.private,
             task: post.task.clone(),

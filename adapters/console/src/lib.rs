@@ -160,7 +160,7 @@ impl Console {
     fn start_reading(&self, commands: &Arc<dyn Commands>) -> Result<(Reader, Option<Session>), PlatformError> {
         let input = self.input.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (lines, session): (Box<dyn Lines>, _) = match input {
-            None => return Err(PlatformError("the console is already running".to_owned())),
+            None => return Err(PlatformError::Broken("the console is already running".to_owned())),
             Some(Input::Lines(lines)) => (Box::new(Piped(lines)), None),
             Some(Input::Terminal) => match editor::open(&self.history, Arc::clone(commands), &self.journal) {
                 Ok((editor, session)) => (Box::new(editor), Some(session)),
@@ -171,7 +171,7 @@ impl Console {
             },
         };
         let reader = Reader::start(lines)
-            .map_err(|error| PlatformError(format!("no thread can be started to read lines: {error}")))?;
+            .map_err(|error| PlatformError::Broken(format!("no thread can be started to read lines: {error}")))?;
         Ok((reader, session))
     }
 
@@ -231,7 +231,9 @@ impl Platform for Console {
             };
             let understood = match heard {
                 None => return Ok(()),
-                Some(Err(error)) => return Err(PlatformError(format!("the console's input cannot be read: {error}"))),
+                Some(Err(error)) => {
+                    return Err(PlatformError::Broken(format!("the console's input cannot be read: {error}")));
+                }
                 Some(Ok(Heard::TooLong)) => {
                     self.notice(&format!("a message of more than {MESSAGE_LIMIT} bytes was not sent"));
                     Understood::Nothing
@@ -270,7 +272,8 @@ impl Platform for Console {
         }
     }
 
-    async fn post(&self, post: &Post) -> Result<String, PostError> {
+    /// The transcript knows every delivery that it has taken, so no attempt is ever in doubt.
+    async fn post(&self, post: &Post, _in_doubt_since: Option<i64>) -> Result<String, PostError> {
         let (journal, post) = (Arc::clone(&self.journal), post.clone());
         match tokio::task::spawn_blocking(move || journal.post(&post)).await {
             Ok(message) => Ok(message?.to_string()),

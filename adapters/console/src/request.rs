@@ -70,7 +70,7 @@ impl Updates {
             Action::Press { message, label } => {
                 let line = about(message)?;
                 let label = button(&line, label)?;
-                (line.thread, Input::Press { message: message.to_string(), label }, Some(message))
+                (line.thread, Input::Press { message: message.to_string(), button: label }, Some(message))
             }
         };
         Ok(Request {
@@ -79,6 +79,8 @@ impl Updates {
             thread: Thread { platform: PLATFORM.to_owned(), space: String::new(), channel: thread, thread: None },
             input,
             reply_to: reply_to.map(|message| message.to_string()),
+            addressed: true,
+            return_address: None,
         })
     }
 

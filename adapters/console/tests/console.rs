@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeMap,
     collections::BTreeSet,
     fs,
     io::{self, BufReader, Cursor, Read, Write},
@@ -13,8 +14,8 @@ use std::{
 use async_trait::async_trait;
 use kanban_console::{Action, Console, Input, Mode, Options, Said, Say, SayError};
 use kanban_platform::{
-    Author, Button, Capability, Commands, Input as Given, Kind, Platform, Post, PostError, PostKind, Receipt, Request,
-    Spec, Suggestion, Surface, Thread,
+    Block, Button, Capability, Commands, Field, Input as Given, Platform, Post, PostError, PostKind, Receipt, Request,
+    Spec, Suggestion, Surface, Thread, Urgency,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -74,11 +75,12 @@ fn post(delivery: &str, kind: PostKind, text: &str) -> Post {
         delivery: delivery.to_owned(),
         thread: thread("main"),
         kind,
-        text: text.to_owned(),
+        body: vec![Block::Text(text.to_owned())],
         buttons: Vec::new(),
         private: false,
         task: None,
         event: None,
+        urgency: Urgency::News,
     }
 }
 
@@ -102,6 +104,8 @@ impl Echo {
             verbs: Vec::new(),
             surface: Surface::Menu,
             capability: Capability::Read,
+            shortcut: None,
+            translations: BTreeMap::new(),
         };
         let echo = Self {
             console: OnceLock::new(),
@@ -126,21 +130,21 @@ impl Commands for Echo {
         let text = match &request.input {
             Given::Text(text) => format!("{} said: {text}", request.author.id),
             Given::Words(words) => format!("{} chose: {}", request.author.id, words.join(" ")),
-            Given::Press { message, label } => format!("{} pressed {label} of {message}", request.author.id),
+            Given::Press { message, button } => format!("{} pressed {button} of {message}", request.author.id),
         };
         let exit = u8::from(text.contains("refuse"));
         let late = text.len() % 2 == 0;
         let answer = Post {
             thread: request.thread.clone(),
-            kind: PostKind::Reply { update: request.update.clone() },
-            buttons: vec![Button { label: "Again".to_owned() }],
+            kind: PostKind::Reply { update: request.update.clone(), return_address: None },
+            buttons: vec![Button { key: String::new(), label: "Again".to_owned() }],
             ..post(&delivery, PostKind::News, &text)
         };
         self.handled.lock().unwrap().push(request);
         let gate = Arc::clone(&self.gate);
         let posting = tokio::spawn(async move {
             let _open = gate.acquire().await.unwrap();
-            console.post(&answer).await.unwrap();
+            console.post(&answer, None).await.unwrap();
         });
         if !late {
             posting.await.unwrap();
@@ -148,7 +152,7 @@ impl Commands for Echo {
         Receipt { deliveries: vec![delivery], exit }
     }
 
-    async fn suggest(&self, _kind: &Kind, _typed: &str, _author: &Author) -> Vec<Suggestion> {
+    async fn suggest(&self, _field: &Field) -> Vec<Suggestion> {
         Vec::new()
     }
 }
@@ -236,10 +240,10 @@ async fn a_repeat_answers_the_first_number_and_shows_nothing_also_after_restarts
     for start in 0..3 {
         let Opened { console, output, .. } = open(home.path(), Mode::Text, start, lines(""));
         let history = output.text();
-        assert_eq!(console.post(&first).await.unwrap(), "1");
-        assert_eq!(console.post(&first).await.unwrap(), "1");
+        assert_eq!(console.post(&first, None).await.unwrap(), "1");
+        assert_eq!(console.post(&first, None).await.unwrap(), "1");
         let fresh = format!("d2-{start}");
-        assert_eq!(console.post(&post(&fresh, PostKind::News, "new")).await.unwrap(), (start + 2).to_string());
+        assert_eq!(console.post(&post(&fresh, PostKind::News, "new"), None).await.unwrap(), (start + 2).to_string());
         let news = if start == 0 { "[main #1] one\n" } else { "" };
         assert_eq!(output.text(), format!("{history}{news}[main #{}] new\n", start + 2));
     }
@@ -257,7 +261,7 @@ async fn repeats_at_the_same_moment_post_once() {
     let mut repeats = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let console = Arc::clone(&console);
-        repeats.spawn(async move { console.post(&post("d1", PostKind::News, "once")).await });
+        repeats.spawn(async move { console.post(&post("d1", PostKind::News, "once"), None).await });
     }
     for answer in repeats.join_all().await {
         assert_eq!(answer, Ok("1".to_owned()));
@@ -270,16 +274,19 @@ async fn repeats_at_the_same_moment_post_once() {
 async fn an_edit_keeps_the_number_and_changes_the_buttons() {
     let home = tempfile::tempdir().unwrap();
     let Opened { console, output, .. } = open(home.path(), Mode::Text, 0, lines(""));
-    let with_button = Post { buttons: vec![Button { label: "Go".to_owned() }], ..post("d1", PostKind::News, "ready?") };
-    console.post(&with_button).await.unwrap();
+    let with_button = Post {
+        buttons: vec![Button { key: String::new(), label: "Go".to_owned() }],
+        ..post("d1", PostKind::News, "ready?")
+    };
+    console.post(&with_button, None).await.unwrap();
     let edit = |message: &str, delivery: &str| post(delivery, PostKind::Edit { message: message.to_owned() }, "gone");
-    assert_eq!(console.post(&edit("1", "d2")).await.unwrap(), "1");
+    assert_eq!(console.post(&edit("1", "d2"), None).await.unwrap(), "1");
     for unknown in ["2", "", "x"] {
-        assert!(matches!(console.post(&edit(unknown, "d3")).await, Err(PostError::Refused(_))));
+        assert!(matches!(console.post(&edit(unknown, "d3"), None).await, Err(PostError::Refused(_))));
     }
     let elsewhere = Post { thread: Thread { platform: "slack".to_owned(), ..thread("main") }, ..with_button };
     let elsewhere = Post { delivery: "d4".to_owned(), ..elsewhere };
-    assert!(matches!(console.post(&elsewhere).await, Err(PostError::Refused(_))));
+    assert!(matches!(console.post(&elsewhere, None).await, Err(PostError::Refused(_))));
     assert_eq!(output.text(), "[main #1] ready?\n [Go]\n[main #1 edited] gone\n");
     let press = Action::Press { message: 1, label: "Go".to_owned() };
     let say = Say { thread: "main".to_owned(), user: "you".to_owned(), action: press };
@@ -409,6 +416,6 @@ async fn a_closed_output_loses_no_post() {
         session: [0; 8],
     };
     let console = Console::open(home.path(), options).unwrap();
-    assert_eq!(console.post(&post("d1", PostKind::News, "kept")).await.unwrap(), "1");
+    assert_eq!(console.post(&post("d1", PostKind::News, "kept"), None).await.unwrap(), "1");
     assert_eq!(transcript(home.path())[0]["text"], "kept");
 }

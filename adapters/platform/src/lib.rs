@@ -4,7 +4,9 @@
 
 #![forbid(unsafe_code)]
 
+mod body;
 mod message;
+mod pace;
 mod spec;
 mod split;
 
@@ -14,8 +16,10 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::{
-    message::{Author, Button, Input, Post, PostKind, Request, Thread},
-    spec::{Arg, Capability, Choice, Kind, Spec, Suggestion, Surface},
+    body::{Block, Span, attach_long, plain, spans, split_body},
+    message::{Author, Batch, Button, Input, Position, Post, PostKind, Request, Thread, Urgency},
+    pace::{Limit, Pace, Rate},
+    spec::{Arg, Capability, Choice, Field, Kind, Spec, Suggestion, Surface},
     split::split,
 };
 
@@ -25,15 +29,48 @@ pub trait Commands: Send + Sync {
     /// Every verb, as data: menus, completions and help are derived from it.
     fn spec(&self) -> &Spec;
 
-    /// Acts on one message, form or press, at most once for each `Request::update`.
+    /// Keeps requests, and how far the platform has been read, in one transaction. What is kept may be confirmed to the
+    /// platform: it is acted on soon after, once for each [`Request::update`], in order within a thread, also if this
+    /// process dies first. The answers are deliveries and reach the platform through [`Platform::post`].
+    ///
+    /// Messages that are for nobody here (see [`Request::addressed`]) are not kept.
+    async fn keep(&self, batch: Batch) -> Result<(), NotKept> {
+        for request in batch.requests {
+            self.handle(request).await;
+        }
+        Ok(())
+    }
+
+    /// Acts on one message, form or press at once, at most once for each [`Request::update`]: for a platform that need
+    /// not confirm what it hands over.
     ///
     /// The answer is a delivery like any other post: it reaches the platform through [`Platform::post`].
     /// A request that was handled before answers with the receipt of the first time.
     async fn handle(&self, request: Request) -> Receipt;
 
-    /// Values for a field that a person is typing, best first.
-    async fn suggest(&self, kind: &Kind, typed: &str, author: &Author) -> Vec<Suggestion>;
+    /// How far a stream of the platform has been read, as the last [`Batch`] said.
+    async fn position(&self, _platform: &str, _stream: &str) -> Result<Option<String>, NotKept> {
+        Ok(None)
+    }
+
+    /// The threads of the platform where somebody follows something or has spoken to us.
+    async fn threads(&self, _platform: &str) -> Result<Vec<Thread>, NotKept> {
+        Ok(Vec::new())
+    }
+
+    /// Values for a field that a person is typing, best first. None for a person who may not look.
+    async fn suggest(&self, field: &Field) -> Vec<Suggestion>;
+
+    /// What a person sees on their own page: the tasks that they made and that are not done.
+    async fn home(&self, _author: &Author) -> Vec<Block> {
+        Vec::new()
+    }
 }
+
+/// Why requests could not be kept, or the board not be read. The platform must not be told that they arrived.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the board cannot be used: {0}")]
+pub struct NotKept(pub String);
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +84,12 @@ pub struct Receipt {
 /// What the gateway asks of a platform.
 #[async_trait]
 pub trait Platform: Send + Sync {
-    /// The name that [`Thread::platform`] carries.
+    /// The name that [`Thread::platform`] carries: `slack`, or `slack.acme` for one of several accounts.
     fn name(&self) -> &str;
 
-    /// The most characters that one message may hold, where the platform has such a limit.
-    fn message_limit(&self) -> Option<usize> {
-        None
+    /// Cuts a body into what fits into one message each. The buttons go below the last part.
+    fn parts(&self, body: &[Block]) -> Vec<Vec<Block>> {
+        vec![body.to_vec()]
     }
 
     /// Reads the platform and hands each message to `commands`, until its input ends or `shutdown` is cancelled.
@@ -60,15 +97,24 @@ pub trait Platform: Send + Sync {
 
     /// Delivers one post or edit and answers the platform's id of the message.
     ///
-    /// A repeat with the same [`Post::delivery`] answers the first message's id and shows nothing new, as far as the
-    /// platform lets an adapter know.
-    async fn post(&self, post: &Post) -> Result<String, PostError>;
+    /// `in_doubt_since` is given when an earlier attempt may have arrived: the time at which the first such attempt
+    /// began, in unix milliseconds. Then the adapter looks for its message, or sends in a way that the platform takes
+    /// for the same message, as far as the platform lets it.
+    ///
+    /// A reply with an empty body shows nothing: it ends what the adapter has opened for the request. Its id is empty.
+    async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError>;
 }
 
 /// Why a platform stopped.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct PlatformError(pub String);
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlatformError {
+    /// It is worth another try after a while.
+    #[error("{0}")]
+    Broken(String),
+    /// Nothing changes until somebody mends the settings or the app: a wrong token, a permission that is missing.
+    #[error("{0}")]
+    Misconfigured(String),
+}
 
 /// Why a post did not arrive, as far as the gateway must decide on it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +125,10 @@ pub enum PostError {
     /// The platform will not take this post, however often it is sent.
     #[error("the platform refused the post: {0}")]
     Refused(String),
-    /// Try again after this time.
+    /// It certainly did not arrive. Try again after this time, or with growing waits where it is zero.
     #[error("not now: {1}")]
     Later(Duration, String),
+    /// It may have arrived: the connection broke or the platform failed before it answered.
+    #[error("it may have arrived: {0}")]
+    Ambiguous(String),
 }

@@ -1,6 +1,10 @@
 //! Commands as data: what menus, autocompletion, help and tool schemas are derived from.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+use crate::message::Author;
 
 /// A verb, or a group of verbs, or (at the root) all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,6 +18,10 @@ pub struct Spec {
     pub verbs: Vec<Spec>,
     pub surface: Surface,
     pub capability: Capability,
+    /// The verb by itself, where a platform's menu has no room for `kanban` before it: `/tasks` for `/kanban list`.
+    pub shortcut: Option<String>,
+    /// `about` in other languages, by their two-letter codes. None for verbs that no menu shows.
+    pub translations: BTreeMap<String, String>,
 }
 
 impl Spec {
@@ -127,6 +135,17 @@ pub enum Kind {
 pub struct Choice {
     pub name: String,
     pub about: String,
+}
+
+/// A field that a person is filling in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub kind: Kind,
+    /// What is typed so far.
+    pub typed: String,
+    pub author: Author,
+    /// The board that another field of the form names.
+    pub board: Option<String>,
 }
 
 /// One proposal for a field: the value, and what people see beside it.
