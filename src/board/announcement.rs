@@ -1,5 +1,6 @@
 //! What the threads that follow a task are told about an event.
 
+use kanban_platform::{Block, Urgency};
 use serde_json::Value;
 
 use crate::{
@@ -12,11 +13,12 @@ use crate::{
     clock::Millis,
 };
 
-/// A post's text, and the buttons below it with the command that each stands for.
+/// A post's body, and the buttons below it with the command that each stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    pub text: String,
+    pub body: Vec<Block>,
     pub actions: Vec<(String, Vec<String>)>,
+    pub urgency: Urgency,
 }
 
 /// Whether a thread that did not choose its kinds hears of this one: only what needs a person, what went wrong, and how it ended.
@@ -71,62 +73,69 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
     let log = ("Log".to_owned(), command(&["log", id]));
     let retry = ("Retry".to_owned(), command(&["retry", id]));
     let cancel = ("Cancel".to_owned(), command(&["cancel", id]));
-    let (state, body, actions) = match event.kind {
+    // The words of a worker or a person, and ours that follow.
+    let (state, said, hint, actions) = match event.kind {
         Kind::Completed => {
             let summary = run
                 .and_then(|run| run.summary.clone())
                 .or_else(|| task.result.clone())
                 .unwrap_or_else(|| said("summary"));
-            ("done", summary, vec![show])
+            ("done", summary, String::new(), vec![show])
         }
         Kind::Blocked => {
             let reason = said("reason");
-            let body = match said("kind").as_str() {
-                "needs_input" => format!(
-                    "{}\nTo answer: reply to this message, or `{kanban} unblock {id} YOUR ANSWER`",
-                    if reason.is_empty() { "It needs an answer and did not say which." } else { &reason }
-                ),
-                kind => format!(
-                    "{}\nTo let it go on: `{kanban} unblock {id} WHAT YOU DID`",
-                    match (kind, reason.is_empty()) {
-                        ("", true) => "It is blocked and did not say why.".to_owned(),
-                        (kind, true) => format!("It is blocked ({kind}) and did not say why."),
-                        (_, false) => reason,
-                    }
-                ),
-            };
-            ("blocked", body, vec![show, cancel])
+            match said("kind").as_str() {
+                "needs_input" => {
+                    let how = format!("To answer: reply to this message, or `{kanban} unblock {id} YOUR ANSWER`");
+                    let unsaid = "It needs an answer and did not say which.";
+                    let hint = if reason.is_empty() { format!("{unsaid}\n{how}") } else { how };
+                    ("blocked", reason, hint, vec![show, cancel])
+                }
+                kind => {
+                    let how = format!("To let it go on: `{kanban} unblock {id} WHAT YOU DID`");
+                    let hint = match (kind, reason.is_empty()) {
+                        ("", true) => format!("It is blocked and did not say why.\n{how}"),
+                        (kind, true) => format!("It is blocked ({kind}) and did not say why.\n{how}"),
+                        (_, false) => how,
+                    };
+                    ("blocked", reason, hint, vec![show, cancel])
+                }
+            }
         }
         Kind::BlockLoopDetected => (
             "needs a decision",
+            said("reason"),
             format!(
-                "{}\nIt is blocked for the same reason as before, so it waits in triage. To let it go on: `{kanban} promote {id}`; to end it: `{kanban} cancel {id}`",
-                said("reason")
+                "It is blocked for the same reason as before, so it waits in triage. To let it go on: `{kanban} promote {id}`; to end it: `{kanban} cancel {id}`",
             ),
             vec![show, cancel],
         ),
-        Kind::DependencyWait => ("waiting", format!("It waits for its parents: {}", said("reason")), vec![show]),
+        Kind::DependencyWait => {
+            ("waiting", String::new(), format!("It waits for its parents: {}", said("reason")), vec![show])
+        }
         Kind::GaveUp => (
             "gave up",
-            format!("{}\nTo try again: `{kanban} retry {id}`; what it wrote: `{kanban} log {id}`", said("error")),
+            said("error"),
+            format!("To try again: `{kanban} retry {id}`; what it wrote: `{kanban} log {id}`"),
             vec![retry, log, cancel],
         ),
         Kind::Crashed | Kind::SpawnFailed | Kind::Lost | Kind::ProtocolViolation | Kind::TimedOut => {
             let next = match payload.get("retry_in_seconds").and_then(Value::as_i64) {
-                Some(seconds) => format!("\nIt tries again in {}.", span(seconds * 1000)),
+                Some(seconds) => format!("It tries again in {}.", span(seconds * 1000)),
                 None => String::new(),
             };
-            ("failed", format!("{}{next}", said("error")), vec![log, cancel])
+            ("failed", said("error"), next, vec![log, cancel])
         }
         Kind::RateLimited => (
             "rate limited",
+            String::new(),
             format!(
                 "Its agent has reached a limit. It tries again in {}; no attempt was spent.",
                 span(payload.get("retry_in_seconds").and_then(Value::as_i64).unwrap_or(0) * 1000)
             ),
             vec![log, cancel],
         ),
-        Kind::Cancelled => ("cancelled", said("reason"), vec![]),
+        Kind::Cancelled => ("cancelled", said("reason"), String::new(), vec![]),
         Kind::Created
         | Kind::Assigned
         | Kind::Linked
@@ -145,26 +154,37 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         | Kind::Unblocked
         | Kind::Scheduled
         | Kind::Retried
-        | Kind::Archived => (event.kind.as_str(), first_said(&payload), vec![show]),
+        | Kind::Archived => (event.kind.as_str(), first_said(&payload), String::new(), vec![show]),
     };
-    let mut text = task.title.clone();
-    if !body.is_empty() {
-        text.push('\n');
-        text.push_str(&body);
+    let mut body = vec![Block::Title(task.title.clone())];
+    if !said.is_empty() {
+        body.push(Block::Quote(said));
     }
-    text.push('\n');
-    text.push_str(state);
+    if !hint.is_empty() {
+        body.push(Block::Text(hint));
+    }
+    let mut footer = state.to_owned();
     if let Some(profile) = run.and_then(|run| run.profile.as_ref()).or(task.assignee.as_ref()) {
-        text.push_str(&format!(" · @{profile}"));
+        footer.push_str(&format!(" · @{profile}"));
     }
     if let Some(run) = run {
         if let Some(ended) = run.ended_at.filter(|ended| *ended > run.started_at) {
-            text.push_str(&format!(" · {}", span(ended - run.started_at)));
+            footer.push_str(&format!(" · {}", span(ended - run.started_at)));
         }
-        text.push_str(&format!(" · attempt {}", run.attempt));
+        footer.push_str(&format!(" · attempt {}", run.attempt));
     }
-    text.push_str(&format!(" · {id}"));
-    Announcement { text, actions }
+    footer.push_str(&format!(" · {id}"));
+    body.push(Block::Footer(footer));
+    Announcement { body, actions, urgency: urgency(event.kind) }
+}
+
+/// What needs a person goes before what became of a task.
+fn urgency(kind: Kind) -> Urgency {
+    if matches!(kind, Kind::Blocked | Kind::BlockLoopDetected | Kind::GaveUp) {
+        Urgency::Question
+    } else {
+        Urgency::News
+    }
 }
 
 /// A span of time as people read it: `0.4s`, `12s`, `3m 20s`, `2h 5m`, `3d 4h`.

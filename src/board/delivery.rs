@@ -1,6 +1,6 @@
 //! The outbox: posts that threads are owed, written together with what they tell of.
 
-use kanban_platform::{Button, Post, PostKind, Thread};
+use kanban_platform::{Block, Button, Post, PostKind, Thread, Urgency};
 
 use crate::{
     board::{
@@ -33,6 +33,8 @@ pub struct Delivery {
     pub attempts: i64,
     /// A long post goes out in parts; so many of them have arrived.
     pub parts_sent: i64,
+    /// When the first attempt began of which it is not known whether it arrived.
+    pub in_doubt_since: Option<Millis>,
     pub next_at: Millis,
 }
 
@@ -42,13 +44,14 @@ struct Row {
     post: String,
     attempts: i64,
     parts_sent: i64,
+    in_doubt_since: Option<Millis>,
     next_at: Millis,
 }
 
 /// The answer to a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    pub text: String,
+    pub body: Vec<Block>,
     /// Only who asked should see it.
     pub private: bool,
     pub task: Option<String>,
@@ -64,6 +67,8 @@ pub struct Told {
     pub task: Option<String>,
     pub event: Option<String>,
     pub post: Post,
+    /// The platform's id of its message, once that is noted; of a long one, the last.
+    pub message: Option<String>,
     /// The commands behind its buttons.
     pub actions: Vec<(String, Vec<String>)>,
 }
@@ -82,6 +87,30 @@ struct ToldRow {
     event: Option<String>,
     post: String,
     actions: Option<String>,
+    message: Option<String>,
+}
+
+/// A post that has not arrived: it waits, or it was refused for good.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Undelivered {
+    pub id: i64,
+    #[sqlx(flatten)]
+    place: Place,
+    pub task_id: Option<String>,
+    pub event: Option<String>,
+    pub state: String,
+    pub attempts: i64,
+    pub error: Option<String>,
+    pub parked_at: Option<Millis>,
+    pub parked_reason: Option<String>,
+    pub created_at: Millis,
+    pub next_at: Millis,
+}
+
+impl Undelivered {
+    pub fn thread(&self) -> Thread {
+        self.place.thread()
+    }
 }
 
 impl Tx {
@@ -93,10 +122,18 @@ impl Tx {
         actions: Vec<(String, Vec<String>)>,
         now: Millis,
     ) -> Result<String, Error> {
-        post.buttons = actions.iter().map(|(label, _)| Button { label: label.clone() }).collect();
+        post.buttons = actions.iter().map(|(label, _)| Button { key: String::new(), label: label.clone() }).collect();
         let stored = serde_json::to_string(&post)?;
         let actions = if actions.is_empty() { None } else { Some(serde_json::to_string(&actions)?) };
-        let (id,): (i64,) = sql!(self, INSERT_DELIVERY, thread, post.task.as_ref(), post.event.as_ref(), stored, actions, now; fetch_one);
+        let edits = match &post.kind {
+            PostKind::Edit { message } => Some(message),
+            PostKind::News | PostKind::Reply { .. } => None,
+        };
+        let (id,): (i64,) = sql!(self, INSERT_DELIVERY, thread, post.task.as_ref(), post.event.as_ref(), stored, actions,
+            rank(post.urgency), edits, now; fetch_one);
+        if edits.is_some() {
+            sql!(self, SUPERSEDE, thread, edits, id; execute);
+        }
         self.wakes_notifier();
         Ok(self.delivery_key(id))
     }
@@ -106,6 +143,7 @@ impl Tx {
         &mut self,
         thread: &Thread,
         update: &str,
+        return_address: Option<&str>,
         answer: Answer,
         now: Millis,
     ) -> Result<String, Error> {
@@ -113,23 +151,32 @@ impl Tx {
         let post = Post {
             delivery: String::new(),
             thread: thread.clone(),
-            kind: PostKind::Reply { update: update.to_owned() },
-            text: answer.text,
+            kind: PostKind::Reply { update: update.to_owned(), return_address: return_address.map(str::to_owned) },
+            body: answer.body,
             buttons: Vec::new(),
             private: answer.private,
             task: answer.task,
             event: answer.event,
+            urgency: Urgency::Reply,
         };
         self.owe(id, post, answer.actions, now).await
     }
 
     /// Queues a new text for a message that was sent, with no buttons left.
-    pub async fn owe_edit(&mut self, told: &Told, message: &str, text: String, now: Millis) -> Result<String, Error> {
+    pub async fn owe_edit(
+        &mut self,
+        told: &Told,
+        message: &str,
+        body: Vec<Block>,
+        now: Millis,
+    ) -> Result<String, Error> {
         let thread = self.thread_id(&told.post.thread, now).await?;
         let post = Post {
             kind: PostKind::Edit { message: message.to_owned() },
-            text,
+            body,
             delivery: String::new(),
+            private: false,
+            urgency: Urgency::Card,
             ..told.post.clone()
         };
         sql!(self, SET_ACTIONS, told.delivery, None::<String>; execute);
@@ -141,26 +188,46 @@ impl Tx {
         Ok(sql!(self, THREADS_OWED; fetch_all))
     }
 
+    /// What a thread is owed next.
+    pub async fn next_delivery(&mut self, thread: i64) -> Result<Option<Delivery>, Error> {
+        Ok(self.owed(thread, 1).await?.into_iter().next())
+    }
+
     /// What a thread is owed next, in order, at most 32.
     pub async fn next_deliveries(&mut self, thread: i64) -> Result<Vec<Delivery>, Error> {
-        let rows: Vec<Row> = sql!(self, NEXT_DELIVERIES, thread; fetch_all);
+        self.owed(thread, 32).await
+    }
+
+    async fn owed(&mut self, thread: i64, count: i64) -> Result<Vec<Delivery>, Error> {
+        let rows: Vec<Row> = sql!(self, NEXT_DELIVERIES, thread, count; fetch_all);
         rows.into_iter()
             .map(|row| {
                 let mut post: Post = serde_json::from_str(&row.post)?;
                 post.delivery = self.delivery_key(row.id);
+                for (number, button) in post.buttons.iter_mut().enumerate() {
+                    button.key = format!("{}!{number}", post.delivery);
+                }
                 Ok(Delivery {
                     id: row.id,
                     post,
                     attempts: row.attempts,
                     parts_sent: row.parts_sent,
+                    in_doubt_since: row.in_doubt_since,
                     next_at: row.next_at,
                 })
             })
             .collect()
     }
 
-    pub async fn delivery_part_sent(&mut self, id: i64, parts: i64) -> Result<(), Error> {
+    /// Notes that an attempt begins, so that it is in doubt if nothing more is heard of it. Answers false when the
+    /// delivery is no longer owed.
+    pub async fn begin_delivery(&mut self, id: i64, now: Millis) -> Result<bool, Error> {
+        Ok(sql!(self, BEGIN_DELIVERY, id, now; execute) == 1)
+    }
+
+    pub async fn delivery_part_sent(&mut self, id: i64, parts: i64, message: &str) -> Result<(), Error> {
         sql!(self, DELIVERY_PART, id, parts; execute);
+        sql!(self, INSERT_PART, id, message; execute);
         Ok(())
     }
 
@@ -169,13 +236,34 @@ impl Tx {
         Ok(())
     }
 
-    pub async fn delivery_later(&mut self, id: i64, at: Millis, error: &str) -> Result<(), Error> {
-        sql!(self, DELIVERY_LATER, id, at, error; execute);
+    /// Puts a delivery off. A failure counts towards the next wait; a platform that asks for patience does not.
+    pub async fn delivery_later(
+        &mut self,
+        id: i64,
+        at: Millis,
+        error: &str,
+        is_failure: bool,
+        in_doubt_since: Option<Millis>,
+    ) -> Result<(), Error> {
+        sql!(self, DELIVERY_LATER, id, at, error, i64::from(is_failure), in_doubt_since; execute);
         Ok(())
     }
 
-    pub async fn delivery_dead(&mut self, id: i64, error: &str) -> Result<(), Error> {
-        sql!(self, DELIVERY_DEAD, id, error; execute);
+    /// Puts a delivery aside that was refused for good. An earlier attempt may still have arrived.
+    /// Sends nothing to a thread before this time, as its platform asked.
+    pub async fn close_thread(&mut self, thread: i64, until: Millis) -> Result<(), Error> {
+        sql!(self, CLOSE_THREAD, thread, until; execute);
+        Ok(())
+    }
+
+    /// Tells whether a post to a thread's channel is under way that began after this time.
+    pub async fn is_in_flight(&mut self, thread: &Thread, since: Millis) -> Result<bool, Error> {
+        let (count,): (i64,) = sql!(self, IN_FLIGHT, &thread.platform, &thread.channel, since; fetch_one);
+        Ok(count > 0)
+    }
+
+    pub async fn delivery_dead(&mut self, id: i64, error: &str, in_doubt_since: Option<Millis>) -> Result<(), Error> {
+        sql!(self, DELIVERY_DEAD, id, error, in_doubt_since; execute);
         Ok(())
     }
 
@@ -193,21 +281,76 @@ impl Tx {
         Ok(())
     }
 
-    /// Finds the post behind a platform's message id in a thread. A long post's parts share the last part's id.
+    /// Finds the post behind a platform's message id, whichever part of a long one it is. A reply in a thread that hangs
+    /// on a message of ours names a message of the channel, so only the channel must agree.
     pub async fn told(&mut self, thread: &Thread, message: &str) -> Result<Option<Told>, Error> {
-        let rows: Vec<ToldRow> = sql!(self, DELIVERY_BY_MESSAGE, &thread.platform, &thread.space, &thread.channel,
-            thread.thread.as_deref().unwrap_or(""), message; fetch_all);
-        let Some(row) = rows.into_iter().next() else { return Ok(None) };
-        let actions = match &row.actions {
-            Some(actions) => serde_json::from_str(actions)?,
-            None => Vec::new(),
-        };
-        Ok(Some(Told {
-            delivery: row.id,
-            task: row.task_id,
-            event: row.event,
-            post: serde_json::from_str(&row.post)?,
-            actions,
-        }))
+        let rows: Vec<ToldRow> = sql!(self, DELIVERY_BY_MESSAGE, &thread.platform, &thread.channel, message; fetch_all);
+        rows.into_iter().next().map(told_of).transpose()
+    }
+
+    /// Finds the post behind the key of one of its buttons, and the number of the button.
+    pub async fn told_by_key(&mut self, key: &str) -> Result<Option<(Told, usize)>, Error> {
+        let Some((delivery, number)) = key.split_once('!') else { return Ok(None) };
+        let (Some((_, id)), Ok(number)) = (delivery.rsplit_once('-'), number.parse::<usize>()) else { return Ok(None) };
+        let id = id.split('.').next().and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
+        let is_of_this_board = delivery.split('.').next() == Some(self.delivery_key(id).as_str());
+        if !is_of_this_board {
+            return Ok(None);
+        }
+        Ok(self.told_by_id(id).await?.map(|told| (told, number)))
+    }
+
+    pub async fn told_by_id(&mut self, delivery: i64) -> Result<Option<Told>, Error> {
+        let row: Option<ToldRow> = sql!(self, DELIVERY_BY_ID, delivery; fetch_optional);
+        row.map(told_of).transpose()
+    }
+
+    /// What has not arrived, oldest first, at most 200, and how many there are in all.
+    pub async fn undelivered(&mut self) -> Result<(Vec<Undelivered>, i64), Error> {
+        let rows = sql!(self, UNDELIVERED; fetch_all);
+        let (count,): (i64,) = sql!(self, COUNT_UNDELIVERED; fetch_one);
+        Ok((rows, count))
+    }
+
+    /// Tries deliveries again at once, one or all: what waits, what was refused, and what lies in parked threads.
+    /// Answers how many.
+    pub async fn retry_deliveries(&mut self, id: Option<i64>, now: Millis) -> Result<u64, Error> {
+        sql!(self, REQUEUE_DEAD, id, now; execute);
+        let count = sql!(self, REQUEUE_WAITING, id, now; execute);
+        sql!(self, REVIVE_THREADS, id; execute);
+        self.wakes_notifier();
+        Ok(count)
+    }
+
+    /// Gives deliveries up: all that were refused for good, or one whatever its state. Answers how many.
+    pub async fn purge_deliveries(&mut self, id: Option<i64>) -> Result<u64, Error> {
+        let dead = sql!(self, PURGE_DEAD, id; execute);
+        let waiting = if id.is_some() { sql!(self, PURGE_WAITING, id; execute) } else { 0 };
+        Ok(dead + waiting)
+    }
+}
+
+fn told_of(row: ToldRow) -> Result<Told, Error> {
+    let actions = match &row.actions {
+        Some(actions) => serde_json::from_str(actions)?,
+        None => Vec::new(),
+    };
+    Ok(Told {
+        delivery: row.id,
+        task: row.task_id,
+        event: row.event,
+        post: serde_json::from_str(&row.post)?,
+        message: row.message,
+        actions,
+    })
+}
+
+/// The order of urgencies in the database.
+fn rank(urgency: Urgency) -> i64 {
+    match urgency {
+        Urgency::Reply => 0,
+        Urgency::Question => 1,
+        Urgency::News => 2,
+        Urgency::Card => 3,
     }
 }

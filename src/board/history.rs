@@ -68,11 +68,12 @@ impl Tx {
                 delivery: String::new(),
                 thread: follower.place.thread(),
                 kind: PostKind::News,
-                text: announcement.text,
+                body: announcement.body,
                 buttons: Vec::new(),
                 private: false,
                 task: Some(task.id.to_string()),
                 event: Some(kind.as_str().to_owned()),
+                urgency: announcement.urgency,
             };
             self.owe(follower.thread_id, post, announcement.actions, now).await?;
         }

@@ -29,10 +29,13 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 type Migration = (i64, &'static str);
 
 /// All of them, in order.
-const MIGRATIONS: &[Migration] = &[(VERSION, include_str!("../../migrations/sqlite/0001_board.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("../../migrations/sqlite/0001_board.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0002_chat.sql")),
+];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -204,6 +204,11 @@ impl Tx {
         Ok(sql!(self, SUGGEST_TASKS, format!("%{typed}%"), format!("%{typed}%"); fetch_all))
     }
 
+    /// The tasks that a person made and that are not ended, the first 20. The person is written `platform:id`.
+    pub async fn open_tasks_of(&mut self, person: &str) -> Result<Vec<Task>, Error> {
+        Ok(sql!(self, OPEN_TASKS_OF, person; fetch_all))
+    }
+
     pub async fn tenants(&mut self) -> Result<Vec<String>, Error> {
         let rows: Vec<(String,)> = sql!(self, TENANTS; fetch_all);
         Ok(rows.into_iter().map(|(tenant,)| tenant).collect())

@@ -7,7 +7,7 @@ use kanban_gateway::board::{
     finish::HandOff,
     thread::Following,
 };
-use kanban_platform::{PostKind, Thread};
+use kanban_platform::{Block, PostKind, Thread};
 
 use crate::fixture::{Fixture, NOW, hand_off, person, thread, titled};
 
@@ -46,9 +46,10 @@ async fn a_watch_tells_what_happens_from_now_on() {
     assert_eq!(posts.len(), 1);
     let post = &posts[0].post;
     assert_eq!((post.kind.clone(), post.task.as_deref()), (PostKind::News, Some(id.as_str())));
-    let lines: Vec<_> = post.text.lines().collect();
+    let text = post.text();
+    let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[..2], ["t", "all 12"]);
-    assert!(lines[2].starts_with("done · @bob") && lines[2].ends_with(id.as_str()), "{}", post.text);
+    assert!(lines[2].starts_with("done · @bob") && lines[2].ends_with(id.as_str()), "{}", post.text());
     assert_eq!(post.thread, here);
 }
 
@@ -164,8 +165,8 @@ async fn deliveries_go_out_in_order_and_are_settled_once() {
     for at in 0..40 {
         f.write(async |tx| {
             for thread in [&here, &there] {
-                let answer = Answer { text: format!("answer {at}"), ..Answer::default() };
-                tx.owe_reply(thread, &format!("u{at}"), answer, NOW).await?;
+                let answer = Answer { body: vec![Block::Text(format!("answer {at}"))], ..Answer::default() };
+                tx.owe_reply(thread, &format!("u{at}"), None, answer, NOW).await?;
             }
             Ok(())
         })
@@ -174,7 +175,7 @@ async fn deliveries_go_out_in_order_and_are_settled_once() {
     }
     assert_eq!(f.board.read().await.unwrap().threads_owed().await.unwrap().len(), 2);
     let first = owed(&f, &here).await;
-    let texts: Vec<_> = first.iter().map(|delivery| delivery.post.text.clone()).collect();
+    let texts: Vec<_> = first.iter().map(|delivery| delivery.post.text()).collect();
     assert_eq!(texts, (0..32).map(|at| format!("answer {at}")).collect::<Vec<_>>());
     let mut keys: Vec<_> = first.iter().chain(&owed(&f, &there).await).map(|d| d.post.delivery.clone()).collect();
     keys.sort();
@@ -183,9 +184,9 @@ async fn deliveries_go_out_in_order_and_are_settled_once() {
 
     f.write(async |tx| {
         tx.delivery_sent(first[0].id, "m1", NOW).await?;
-        tx.delivery_later(first[1].id, NOW + 5, "busy").await?;
-        tx.delivery_part_sent(first[1].id, 2).await?;
-        tx.delivery_dead(first[2].id, "too long").await
+        tx.delivery_later(first[1].id, NOW + 5, "busy", true, None).await?;
+        tx.delivery_part_sent(first[1].id, 2, "m9").await?;
+        tx.delivery_dead(first[2].id, "too long", None).await
     })
     .await
     .unwrap();
@@ -193,8 +194,12 @@ async fn deliveries_go_out_in_order_and_are_settled_once() {
     assert_eq!((next[0].id, next[0].attempts, next[0].next_at, next[0].parts_sent), (first[1].id, 1, NOW + 5, 2));
     assert_eq!(next[1].id, first[3].id);
     let told = f.board.read().await.unwrap().told(&here, "m1").await.unwrap().unwrap();
-    assert_eq!((told.delivery, told.post.text.as_str()), (first[0].id, "answer 0"));
-    assert!(f.board.read().await.unwrap().told(&there, "m1").await.unwrap().is_none());
+    assert_eq!((told.delivery, told.post.text().as_str()), (first[0].id, "answer 0"));
+    let elsewhere = Thread { channel: "hall".to_owned(), ..here.clone() };
+    assert!(f.board.read().await.unwrap().told(&elsewhere, "m1").await.unwrap().is_none());
+    // A platform's thread may hang on a message of its channel, and parts of a long post are messages of it too.
+    assert_eq!(f.board.read().await.unwrap().told(&there, "m1").await.unwrap().unwrap().delivery, first[0].id);
+    assert_eq!(f.board.read().await.unwrap().told(&here, "m9").await.unwrap().unwrap().delivery, first[1].id);
 }
 
 #[tokio::test]
@@ -212,7 +217,7 @@ async fn a_parked_thread_keeps_what_it_is_owed_until_somebody_writes_there() {
     let watches = tx.watches().await.unwrap();
     assert_eq!(watches.iter().filter(|w| w.parked_reason.as_deref() == Some("forbidden")).count(), 1);
     drop(tx);
-    f.write(async |tx| tx.owe_reply(&gone, "u1", Answer::default(), NOW).await).await.unwrap();
+    f.write(async |tx| tx.owe_reply(&gone, "u1", None, Answer::default(), NOW).await).await.unwrap();
     assert_eq!(owed(&f, &gone).await.len(), 2);
     f.write(async |tx| tx.park_thread(number, "forbidden", NOW).await).await.unwrap();
     f.write(async |tx| tx.revive_thread(number).await).await.unwrap();
@@ -224,14 +229,16 @@ async fn a_button_keeps_its_meaning_until_the_message_is_changed() {
     let f = Fixture::new().await;
     let here = thread("here");
     let actions = vec![("Yes".to_owned(), vec!["unblock".to_owned(), "t_1".to_owned()])];
-    let answer = Answer { text: "Sure?".to_owned(), actions: actions.clone(), ..Answer::default() };
-    f.write(async |tx| tx.owe_reply(&here, "u1", answer, NOW).await).await.unwrap();
+    let answer = Answer { body: vec![Block::Text("Sure?".to_owned())], actions: actions.clone(), ..Answer::default() };
+    f.write(async |tx| tx.owe_reply(&here, "u1", None, answer, NOW).await).await.unwrap();
     let delivery = owed(&f, &here).await.remove(0);
     assert_eq!(delivery.post.buttons.iter().map(|b| b.label.as_str()).collect::<Vec<_>>(), ["Yes"]);
     f.write(async |tx| tx.delivery_sent(delivery.id, "m1", NOW).await).await.unwrap();
     let told = f.board.read().await.unwrap().told(&here, "m1").await.unwrap().unwrap();
     assert_eq!(told.actions, actions);
-    f.write(async |tx| tx.owe_edit(&told, "m1", "Yes, said ann".to_owned(), NOW).await).await.unwrap();
+    f.write(async |tx| tx.owe_edit(&told, "m1", vec![Block::Text("Yes, said ann".to_owned())], NOW).await)
+        .await
+        .unwrap();
     let edit = owed(&f, &here).await.remove(0);
     assert_eq!(edit.post.kind, PostKind::Edit { message: "m1".to_owned() });
     assert!(edit.post.buttons.is_empty());

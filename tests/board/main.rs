@@ -14,6 +14,7 @@ mod graph;
 mod hold;
 mod invariants;
 mod migrations;
+mod outbox;
 mod process;
 mod races;
 mod states;

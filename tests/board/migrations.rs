@@ -2,10 +2,14 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use kanban_gateway::board::{BoardSlug, Boards, Reason, SCHEMA_VERSION, Wake};
+use kanban_gateway::board::{
+    BoardSlug, Boards, Reason, SCHEMA_VERSION, Wake,
+    delivery::{Answer, Owed},
+};
+use kanban_platform::{Author, Block, Button, Input, PostKind, Request, Thread, Urgency};
 
 use crate::{
-    fixture::{Fixture, NOW, open, person, titled},
+    fixture::{Fixture, NOW, dump, open, person, titled},
     process::{Process, folder, ordered, report, say, scaled},
 };
 
@@ -102,7 +106,7 @@ async fn a_newer_schema_that_is_still_in_the_log_is_refused() {
     let writer = f.sql();
     writer.execute_batch("PRAGMA user_version = 99").unwrap();
     let first_page = fs::read(f.board.file()).unwrap();
-    assert_eq!(first_page[60..64], [0, 0, 0, 1], "the file itself still says the old version");
+    assert_eq!(first_page[60..64], [0, 0, 0, 2], "the file itself still says the old version");
     let (got, said) = refusal(f.folder.path()).await;
     assert_eq!(got, Some(Reason::NewerSchema), "{said}");
 }
@@ -216,4 +220,127 @@ async fn boards_are_made_named_and_taken_off_the_shelf() {
         boards.remove(&"default".parse().unwrap(), true, NOW).await.unwrap_err().reason(),
         Some(Reason::Invalid)
     );
+}
+
+/// A board that the first schema wrote, closed.
+fn first_board() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(folder.path().join("board.db")).unwrap();
+    conn.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    conn.execute_batch(include_str!("../../migrations/sqlite/0001_board.sql")).unwrap();
+    conn.execute_batch(include_str!("../fixtures/board-of-schema-1.sql")).unwrap();
+    conn.execute_batch("PRAGMA application_id = 1263419982; PRAGMA user_version = 1").unwrap();
+    folder
+}
+
+fn room(channel: &str, thread: Option<&str>) -> Thread {
+    Thread {
+        platform: "console".to_owned(),
+        space: String::new(),
+        channel: channel.to_owned(),
+        thread: thread.map(str::to_owned),
+    }
+}
+
+#[tokio::test]
+async fn posts_of_the_first_schema_go_out_after_the_migration() {
+    let folder = first_board();
+    let board = open(folder.path()).await.unwrap();
+    let conn = rusqlite::Connection::open(board.file()).unwrap();
+    let count = |query: &str| conn.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("PRAGMA user_version"), SCHEMA_VERSION);
+    assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    board.check().await.unwrap();
+
+    let mut tx = board.read().await.unwrap();
+    let owed = tx.threads_owed().await.unwrap();
+    assert_eq!(owed.iter().map(Owed::thread).collect::<Vec<_>>(), [room("ops", None)]);
+    let next = tx.next_deliveries(owed[0].id).await.unwrap();
+    let order: Vec<_> = next.iter().map(|delivery| (delivery.id, delivery.post.urgency)).collect();
+    assert_eq!(order, [(5, Urgency::Reply), (3, Urgency::News), (4, Urgency::Card)], "answers first, edits last");
+    let [answer, news, edit] = [0, 1, 2].map(|at: usize| &next[at].post);
+    assert_eq!(answer.kind, PostKind::Reply { update: "u2".to_owned(), return_address: None });
+    assert_eq!((&answer.body[..], answer.private), (&[Block::Text("no such task: t_9".to_owned())][..], true));
+    assert_eq!((&news.kind, &news.body[..]), (&PostKind::News, &[Block::Text("count to 42\ndone".to_owned())][..]));
+    assert_eq!((news.task.as_deref(), news.event.as_deref()), (Some("t_00000002"), Some("completed")));
+    assert_eq!(news.buttons, [Button { key: "0badcafe-3!0".to_owned(), label: "Show".to_owned() }]);
+    assert_eq!((next[1].attempts, next[1].parts_sent, next[1].next_at), (3, 1, 1_700_000_009_000));
+    assert!(next.iter().all(|delivery| delivery.in_doubt_since.is_none()));
+    assert_eq!(edit.kind, PostKind::Edit { message: "102".to_owned() });
+
+    // Old messages are still known by their ids, and their buttons by their keys.
+    let told = tx.told(&room("ops", None), "102").await.unwrap().unwrap();
+    assert_eq!((told.delivery, told.task.as_deref(), told.event.as_deref()), (2, Some("t_00000001"), Some("blocked")));
+    assert_eq!(
+        told.post.body,
+        [Block::Text("paint the shed\nwhich \"colour\"? {\"text\": 1}\nblocked · @bob · t_00000001".to_owned())]
+    );
+    assert_eq!(told.actions[1], ("Cancel".to_owned(), vec!["cancel".to_owned(), "t_00000001".to_owned()]));
+    let (pressed, button) = tx.told_by_key("0badcafe-2!1").await.unwrap().unwrap();
+    assert_eq!((pressed.delivery, button), (2, 1));
+    assert_eq!(tx.watches().await.unwrap().len(), 2);
+    let (undelivered, count) = tx.undelivered().await.unwrap();
+    assert_eq!(count, 5);
+    let states: Vec<_> = undelivered.iter().map(|post| (post.id, post.state.as_str(), post.error.as_deref())).collect();
+    assert_eq!(states[3..], [(6, "queued", Some("unknown channel")), (7, "dead", Some("too long"))]);
+    drop(tx);
+
+    // What was refused can be tried again, and what lies in a parked thread.
+    let mut tx = board.write().await.unwrap();
+    assert_eq!(tx.retry_deliveries(None, NOW).await.unwrap(), 5);
+    let owed = tx.threads_owed().await.unwrap();
+    assert_eq!(owed[1].thread(), room("gone", Some("x")));
+    assert_eq!(tx.next_delivery(owed[1].id).await.unwrap().unwrap().post.text(), "");
+    // A newer edit takes the place of one that was queued before.
+    tx.owe_edit(&told, "102", vec![Block::Text("newer".to_owned())], NOW).await.unwrap();
+    let edits = tx.next_deliveries(owed[0].id).await.unwrap();
+    let edits: Vec<_> = edits.iter().filter(|owed| matches!(owed.post.kind, PostKind::Edit { .. })).collect();
+    assert_eq!(edits.iter().map(|edit| edit.post.text()).collect::<Vec<_>>(), ["newer"]);
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_and_receipts_of_the_first_schema_hold_after_the_migration() {
+    let folder = first_board();
+    let before = dump(&rusqlite::Connection::open(folder.path().join("board.db")).unwrap());
+    let board = open(folder.path()).await.unwrap();
+    let mut tx = board.write().await.unwrap();
+    let key = tx.owe_reply(&room("ops", None), "u3", None, Answer::default(), NOW).await.unwrap();
+    assert_eq!(key, "0badcafe-42", "the key of a delivery that was cleared away is not given out again");
+    assert_eq!(tx.receipt("console", "u1").await.unwrap().unwrap(), r#"{"exit":0,"deliveries":["0badcafe-1"]}"#);
+    assert_eq!(tx.receipt("shim", "7:1").await.unwrap().unwrap(), r#"{"exit":0,"stdout":"ok"}"#);
+    let again = Request {
+        update: "u2".to_owned(),
+        author: Author { platform: "console".to_owned(), id: "ann".to_owned(), name: String::new() },
+        thread: room("ops", None),
+        input: Input::Text("/kanban create twice".to_owned()),
+        reply_to: None,
+        addressed: true,
+        return_address: None,
+    };
+    assert!(!tx.keep_request(&again, NOW).await.unwrap());
+    assert!(!tx.acknowledge("console", "u2", "{}", NOW).await.unwrap());
+    assert!(tx.keep_request(&Request { update: "u4".to_owned(), ..again }, NOW).await.unwrap());
+    let waiting = tx.waiting_requests(0, 10).await.unwrap();
+    assert_eq!(
+        waiting.iter().map(|(_, request)| request.as_ref().unwrap().update.as_str()).collect::<Vec<_>>(),
+        ["u4"]
+    );
+    tx.commit().await.unwrap();
+
+    // The board as it was lies beside it.
+    let backup = rusqlite::Connection::open(folder.path().join("board.db.before-2-from-1")).unwrap();
+    assert_eq!(dump(&backup), before);
+}
+
+#[tokio::test]
+async fn a_board_of_the_first_schema_without_posts_is_migrated_too() {
+    let folder = first_board();
+    let conn = rusqlite::Connection::open(folder.path().join("board.db")).unwrap();
+    conn.execute_batch("DELETE FROM deliveries; DELETE FROM inbox; DELETE FROM sqlite_sequence").unwrap();
+    drop(conn);
+    let board = open(folder.path()).await.unwrap();
+    let mut tx = board.write().await.unwrap();
+    let key = tx.owe_reply(&room("ops", None), "u1", None, Answer::default(), NOW).await.unwrap();
+    assert_eq!(key, "0badcafe-1");
 }
