@@ -1,24 +1,25 @@
 //! The notifier: hands what threads are owed to their platforms, in order for each thread, and none waits for another.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
 
-use kanban_platform::{Platform, Post, PostError, PostKind, Thread, split};
+use kanban_platform::{Platform, Post, PostError, PostKind, Thread};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     board::{Board, BoardSlug, Boards, Error, delivery::Delivery},
     clock::{Clock, Millis},
+    random,
 };
 
-/// How long a platform may take for one post.
+/// How long a platform may take for one post, unless another time is given.
 const POST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The first wait after a post that did not arrive; it doubles with each, to the longest.
@@ -32,6 +33,7 @@ pub struct Notifier {
     boards: Boards,
     platforms: Platforms,
     clock: Clock,
+    deadline: Duration,
 }
 
 /// One thread of one board.
@@ -46,13 +48,20 @@ struct Drained {
 
 impl Notifier {
     pub fn new(boards: Boards, platforms: Platforms, clock: Clock) -> Self {
-        Self { boards, platforms, clock }
+        Self { boards, platforms, clock, deadline: POST_DEADLINE }
+    }
+
+    /// The same with another time that a platform may take for one post.
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Delivers until shutdown, then what can be delivered within `drain`.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken, drain: Duration) {
         let wake = Arc::clone(self.boards.wake());
-        let mut busy: HashSet<Key> = HashSet::new();
+        // Threads that are being delivered to, each with the count of wakes at its beginning.
+        let mut busy: HashMap<Key, u64> = HashMap::new();
+        let mut wakes = 0;
         let mut waiting: BTreeMap<Key, Millis> = BTreeMap::new();
         let mut drains = JoinSet::new();
         let mut stop_at: Option<Instant> = None;
@@ -63,9 +72,22 @@ impl Notifier {
                 Ok(owed) => {
                     for (board, id, thread) in owed {
                         let key = (board.slug().clone(), id);
-                        if !waiting.contains_key(&key) && busy.insert(key.clone()) {
+                        if !waiting.contains_key(&key) && !busy.contains_key(&key) {
+                            busy.insert(key.clone(), wakes);
                             let this = Arc::clone(&self);
-                            drains.spawn(async move { this.drain(key, board, thread).await });
+                            drains.spawn(async move {
+                                let again = Some(this.clock.now() + LONGEST_WAIT);
+                                let broken = Drained { key: key.clone(), again };
+                                // In a task of its own, so that a post which breaks off holds up its own thread alone.
+                                let drain = async move { this.drain(key, board, thread).await };
+                                match AbortOnDropHandle::new(tokio::spawn(drain)).await {
+                                    Ok(drained) => drained,
+                                    Err(error) => {
+                                        tracing::error!(%error, "a delivery broke off; its thread is taken up again later");
+                                        broken
+                                    }
+                                }
+                            });
                         }
                     }
                 }
@@ -77,19 +99,19 @@ impl Notifier {
             let alarm = waiting.values().min().map(|at| at - now);
             tokio::select! {
                 biased;
-                Some(drained) = drains.join_next() => match drained {
-                    Ok(Drained { key, again }) => {
-                        busy.remove(&key);
-                        waiting.extend(again.map(|at| (key, at)));
+                Some(drained) = drains.join_next() => {
+                    if let Ok(Drained { key, again }) = drained {
+                        // A wake since then may have made due at once what was to wait, so it is looked at again.
+                        if busy.remove(&key) == Some(wakes) {
+                            waiting.extend(again.map(|at| (key, at)));
+                        }
                     }
-                    Err(error) => {
-                        tracing::error!(%error, "a delivery broke off; its thread is taken up again");
-                        busy.clear();
-                        drains.abort_all();
-                    }
-                },
+                }
                 // What was put off may be due at once: a thread that speaks again is alive.
-                () = wake.notifier.notified() => waiting.clear(),
+                () = wake.notifier.notified() => {
+                    wakes += 1;
+                    waiting.clear();
+                }
                 () = shutdown.cancelled(), if stop_at.is_none() => stop_at = Some(Instant::now() + drain),
                 () = until(stop_at) => return,
                 () = pause(alarm) => {}
@@ -102,8 +124,7 @@ impl Notifier {
         Ok(!self.owed().await?.is_empty())
     }
 
-    /// The threads that are owed something and that we have a platform for. A thread that is parked counts as soon as
-    /// its time has come again.
+    /// The threads that are owed something and that we have a platform for. A thread that is parked is not among them.
     async fn owed(&self) -> Result<Vec<(Board, i64, Thread)>, Error> {
         let mut threads = Vec::new();
         for board in self.boards.all().await? {
@@ -117,30 +138,28 @@ impl Notifier {
     /// Delivers what a thread is owed, one after the other, until nothing is left or one must wait.
     async fn drain(&self, key: Key, board: Board, thread: Thread) -> Drained {
         loop {
-            match self.next_batch(&board, key.1).await {
-                Ok(batch) if batch.is_empty() => return Drained { key, again: None },
-                Ok(batch) => {
-                    for delivery in batch {
-                        match self.deliver(&board, key.1, &thread, &delivery).await {
-                            Ok(None) => {}
-                            Ok(Some(again)) => return Drained { key, again: Some(again) },
-                            Err(error) => {
-                                tracing::error!(%error, thread.id = %thread, "what became of a post for {thread} could not be recorded");
-                                return Drained { key, again: Some(self.clock.now() + FIRST_WAIT) };
-                            }
-                        }
+            // One at a time, so that an answer to a person goes before news that are owed for longer.
+            let again = match self.next(&board, key.1).await {
+                Ok(None) => return Drained { key, again: None },
+                Ok(Some(delivery)) => match self.deliver(&board, key.1, &thread, &delivery).await {
+                    Ok(None) => continue,
+                    Ok(Some(again)) => again,
+                    Err(error) => {
+                        tracing::error!(%error, thread.id = %thread, "what became of a post for {thread} could not be recorded");
+                        self.clock.now() + FIRST_WAIT
                     }
-                }
+                },
                 Err(error) => {
                     tracing::error!(%error, thread.id = %thread, "what {thread} is owed cannot be read");
-                    return Drained { key, again: Some(self.clock.now() + FIRST_WAIT) };
+                    self.clock.now() + FIRST_WAIT
                 }
-            }
+            };
+            return Drained { key, again: Some(again) };
         }
     }
 
-    async fn next_batch(&self, board: &Board, thread: i64) -> Result<Vec<Delivery>, Error> {
-        board.read().await?.next_deliveries(thread).await
+    async fn next(&self, board: &Board, thread: i64) -> Result<Option<Delivery>, Error> {
+        board.read().await?.next_delivery(thread).await
     }
 
     /// Delivers one post. Answers when to go on with the thread if this one must wait.
@@ -156,23 +175,22 @@ impl Notifier {
             return Ok(Some(delivery.next_at));
         }
         let Some(platform) = self.platforms.get(&thread.platform) else { return Ok(Some(now + LONGEST_WAIT)) };
-        match self.post(platform.as_ref(), board, delivery).await? {
-            Ok(message) => {
-                let mut tx = board.write().await?;
-                tx.delivery_sent(delivery.id, &message, self.clock.now()).await?;
+        let Attempt { outcome, doubt } = self.attempt(platform.as_ref(), board, delivery).await?;
+        let now = self.clock.now();
+        let mut tx = board.write().await?;
+        let again = match outcome {
+            Outcome::NotOwed => return Ok(None),
+            Outcome::Sent(message) => {
+                tx.delivery_sent(delivery.id, &message, now).await?;
                 tx.revive_thread(thread_id).await?;
-                tx.commit().await?;
-                Ok(None)
+                None
             }
-            Err(PostError::Refused(reason)) => {
-                tracing::warn!(thread.id = %thread, "a post for {thread} was refused for good and is put aside");
-                let mut tx = board.write().await?;
-                tx.delivery_dead(delivery.id, &reason).await?;
-                tx.commit().await?;
-                Ok(None)
+            Outcome::Failed(PostError::Refused(reason)) => {
+                tracing::warn!(thread.id = %thread, "a post for {thread} was refused for good and is put aside; `kanban outbox list` shows it");
+                tx.delivery_dead(delivery.id, &reason, doubt).await?;
+                None
             }
-            Err(PostError::Gone(reason)) => {
-                let mut tx = board.write().await?;
+            Outcome::Failed(PostError::Gone(reason)) => {
                 // Somebody has spoken there while this post was under way, so it is worth another try before long.
                 let has_spoken = tx
                     .next_deliveries(thread_id)
@@ -184,72 +202,104 @@ impl Notifier {
                     tracing::warn!(thread.id = %thread, "{thread} cannot be written to; what it is owed waits");
                     tx.park_thread(thread_id, &reason, now).await?;
                 }
-                tx.delivery_later(delivery.id, again, &reason).await?;
-                tx.commit().await?;
-                Ok(Some(again))
+                tx.delivery_later(delivery.id, again, &reason, true, doubt).await?;
+                Some(again)
             }
-            Err(PostError::Later(wait, reason)) => {
-                let again = now + backoff(delivery).max(Millis::try_from(wait.as_millis()).unwrap_or(LONGEST_WAIT));
-                let mut tx = board.write().await?;
-                tx.delivery_later(delivery.id, again, &reason).await?;
-                tx.commit().await?;
-                Ok(Some(again))
+            // How long to wait is for the platform to say; it is no failure of the post.
+            Outcome::Failed(PostError::Later(wait, reason)) if !wait.is_zero() => {
+                let again = now + Millis::try_from(wait.as_millis()).unwrap_or(LONGEST_WAIT) + 1;
+                tx.delivery_later(delivery.id, again, &reason, false, doubt).await?;
+                // What is more urgent waits too, also after a restart.
+                tx.close_thread(thread_id, again).await?;
+                Some(again)
             }
-        }
+            Outcome::Failed(PostError::Later(_, reason) | PostError::Ambiguous(reason)) => {
+                let again = now + backoff(delivery);
+                tx.delivery_later(delivery.id, again, &reason, true, doubt).await?;
+                Some(again)
+            }
+        };
+        tx.commit().await?;
+        Ok(again)
     }
 
-    /// Posts all parts of a delivery that have not arrived yet; answers the last part's message.
-    async fn post(
-        &self,
-        platform: &dyn Platform,
-        board: &Board,
-        delivery: &Delivery,
-    ) -> Result<Result<String, PostError>, Error> {
-        let parts = parts(&delivery.post, platform.message_limit());
+    /// Posts all parts of a delivery that have not arrived yet, each noted before it goes out: if nothing more is heard
+    /// of one, it is in doubt.
+    async fn attempt(&self, platform: &dyn Platform, board: &Board, delivery: &Delivery) -> Result<Attempt, Error> {
+        let parts = parts(&delivery.post, platform);
         let first = usize::try_from(delivery.parts_sent).unwrap_or(0).min(parts.len() - 1);
+        let mut earlier = delivery.in_doubt_since;
         let mut message = String::new();
         for (number, part) in parts.iter().enumerate().skip(first) {
-            match timeout(POST_DEADLINE, platform.post(part)).await {
+            let began = self.clock.now();
+            let mut tx = board.write().await?;
+            if number > first {
+                tx.delivery_part_sent(delivery.id, i64::try_from(number).unwrap_or(i64::MAX), &message).await?;
+                earlier = None;
+            }
+            if !tx.begin_delivery(delivery.id, began).await? {
+                return Ok(Attempt { outcome: Outcome::NotOwed, doubt: None });
+            }
+            tx.commit().await?;
+            match timeout(self.deadline, platform.post(part, earlier)).await {
                 Ok(Ok(sent)) => message = sent,
-                Ok(Err(error)) => return Ok(Err(error)),
+                Ok(Err(error)) => {
+                    let is_unclear = matches!(error, PostError::Ambiguous(_));
+                    let doubt = earlier.or(is_unclear.then_some(began));
+                    return Ok(Attempt { outcome: Outcome::Failed(error), doubt });
+                }
                 Err(_) => {
-                    return Ok(Err(PostError::Later(Duration::ZERO, "the platform did not answer in time".to_owned())));
+                    let error = PostError::Ambiguous("the platform did not answer in time".to_owned());
+                    return Ok(Attempt { outcome: Outcome::Failed(error), doubt: earlier.or(Some(began)) });
                 }
             }
-            if number + 1 < parts.len() {
-                let mut tx = board.write().await?;
-                tx.delivery_part_sent(delivery.id, i64::try_from(number + 1).unwrap_or(i64::MAX)).await?;
-                tx.commit().await?;
-            }
         }
-        Ok(Ok(message))
+        Ok(Attempt { outcome: Outcome::Sent(message), doubt: None })
     }
 }
 
-/// How long a delivery waits after a failure: twice as long each time.
+/// What an attempt to deliver came to.
+struct Attempt {
+    outcome: Outcome,
+    /// Since when it is not known whether the part that is under way has arrived.
+    doubt: Option<Millis>,
+}
+
+enum Outcome {
+    /// All of it has arrived; the id of the last message.
+    Sent(String),
+    Failed(PostError),
+    /// A newer edit has taken its place, or somebody has given it up.
+    NotOwed,
+}
+
+/// How long a delivery waits after a failure: twice as long each time, and up to a quarter more, so that what failed
+/// together does not come again together.
 fn backoff(delivery: &Delivery) -> Millis {
     let doublings = u32::try_from(delivery.attempts).unwrap_or(0).min(20);
-    FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT)
+    let wait = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+    wait + wait / 4 * Millis::from(random::bytes::<1>()[0]) / 255
 }
 
 /// A post as messages that the platform takes. Each part is a delivery of its own; the buttons are below the last one.
-fn parts(post: &Post, limit: Option<usize>) -> Vec<Post> {
-    let texts = match limit {
-        Some(limit) if post.text.chars().count() > limit => split(&post.text, limit),
-        Some(_) | None => return vec![post.clone()],
-    };
-    let last = texts.len() - 1;
-    texts
+fn parts(post: &Post, platform: &dyn Platform) -> Vec<Post> {
+    let bodies = platform.parts(&post.body);
+    if bodies.len() <= 1 {
+        let body = bodies.into_iter().next().unwrap_or_default();
+        return vec![Post { body, ..post.clone() }];
+    }
+    let last = bodies.len() - 1;
+    bodies
         .into_iter()
         .enumerate()
-        .map(|(number, text)| Post {
+        .map(|(number, body)| Post {
             delivery: format!("{}.{number}", post.delivery),
             // An edit can hold one message alone; what does not fit follows as news.
             kind: match (&post.kind, number) {
                 (PostKind::Edit { .. }, 1..) => PostKind::News,
                 (kind, _) => kind.clone(),
             },
-            text,
+            body,
             buttons: if number == last { post.buttons.clone() } else { Vec::new() },
             ..post.clone()
         })

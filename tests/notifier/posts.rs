@@ -1,137 +1,24 @@
 //! What threads are told, on a platform that fails in all the ways that platforms do; and what people say there.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
-use std::{sync::Arc, time::Duration};
-
-use kanban_fakes::{FakePlatform, Fault, thread};
+use kanban_fakes::{FakePlatform, Fault};
 use kanban_gateway::{
     board::{
-        Actor, Board, BoardSlug, Boards, TaskId,
         block::Held,
-        create::NewTask,
-        finish::HandOff,
         task::{BlockKind, Status},
-        thread::Following,
     },
     clock::Clock,
-    command::{Desk, SharedSettings},
-    gateway::Gateway,
-    notifier::{Notifier, Platforms},
-    settings::{Environment, Settings},
 };
-use kanban_platform::{Author, Commands, Input, Platform, Post, PostKind, Receipt, Request, Thread};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use kanban_platform::{Commands, Field, Input, PostKind};
 
-const PLATFORM: &str = "fake";
-
-/// A board, a gateway and a notifier around one fake platform.
-struct World {
-    home: tempfile::TempDir,
-    board: Board,
-    clock: Clock,
-    platform: Arc<FakePlatform>,
-    gateway: Arc<Gateway>,
-    shutdown: CancellationToken,
-    notifying: JoinHandle<()>,
-    running: JoinHandle<()>,
-}
-
-impl World {
-    async fn new(platform: Arc<FakePlatform>) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let settings =
-            "[access]\nowners = [\"fake:ana\"]\n[access.roles]\nmember = [\"fake:bob\"]\nguest = [\"fake:eve\"]\n";
-        std::fs::write(home.path().join("kanban.toml"), settings).unwrap();
-        let environment = Environment::default();
-        let settings = Settings::load(home.path(), &environment).unwrap();
-        let boards = Boards::new(home.path(), Arc::default());
-        let board = boards.get(&BoardSlug::default()).await.unwrap();
-        let clock = Clock::system();
-        let desk = Desk {
-            boards: boards.clone(),
-            settings: SharedSettings::new(settings),
-            environment: Arc::new(environment),
-            clock: clock.clone(),
-            gateway: None,
-        };
-        let gateway = Arc::new(Gateway::new(desk));
-        let mut platforms = Platforms::new();
-        platforms.insert(PLATFORM.to_owned(), Arc::clone(&platform) as Arc<dyn Platform>);
-        let notifier = Arc::new(Notifier::new(boards, platforms, clock.clone()));
-        let shutdown = CancellationToken::new();
-        let notifying = tokio::spawn(notifier.run(shutdown.clone(), Duration::from_secs(20)));
-        let (chat, commands, stop) =
-            (Arc::clone(&platform), Arc::clone(&gateway) as Arc<dyn Commands>, shutdown.clone());
-        let running = tokio::spawn(async move { chat.run(commands, stop).await.unwrap() });
-        Self { home, board, clock, platform, gateway, shutdown, notifying, running }
-    }
-
-    /// A task that a thread follows.
-    async fn task(&self, follower: &Thread, title: &str) -> TaskId {
-        let mut tx = self.board.write().await.unwrap();
-        let new = NewTask { title: title.to_owned(), ..NewTask::default() };
-        let task = tx.create(&ana(), "fake:ana", new, self.clock.now()).await.unwrap().task;
-        let following = Following { task: Some(task.id.clone()), ..Following::default() };
-        tx.watch(follower, &following, None, self.clock.now()).await.unwrap();
-        tx.commit().await.unwrap();
-        task.id
-    }
-
-    async fn complete(&self, id: &TaskId, summary: &str) {
-        let mut tx = self.board.write().await.unwrap();
-        let hand_off = HandOff { summary: Some(summary.to_owned()), ..HandOff::default() };
-        tx.complete(&ana(), id, &hand_off, self.clock.now()).await.unwrap();
-        tx.commit().await.unwrap();
-    }
-
-    /// The answer that a receipt names.
-    async fn post(&self, receipt: &Receipt) -> Post {
-        let mut count = 1;
-        loop {
-            let attempts = self.platform.wait_for_attempts(count).await;
-            count = attempts.len() + 1;
-            if let Some(found) = attempts.into_iter().find(|attempt| attempt.post.delivery == receipt.deliveries[0]) {
-                return found.post;
-            }
-        }
-    }
-
-    async fn status(&self, id: &TaskId) -> Status {
-        self.board.read().await.unwrap().task(id).await.unwrap().status
-    }
-
-    /// Lets the notifier deliver what is left, and ends everything but the home.
-    async fn end(self) -> tempfile::TempDir {
-        self.shutdown.cancel();
-        self.notifying.await.unwrap();
-        self.running.await.unwrap();
-        self.home
-    }
-
-    async fn says(&self, update: &str, who: &str, place: &Thread, text: &str) -> Receipt {
-        self.platform.inject(request(update, who, place, Input::Text(text.to_owned()), None)).await
-    }
-}
-
-fn request(update: &str, who: &str, place: &Thread, input: Input, reply_to: Option<&str>) -> Request {
-    Request {
-        update: update.to_owned(),
-        author: Author { platform: PLATFORM.to_owned(), id: who.to_owned(), name: who.to_owned() },
-        thread: place.clone(),
-        input,
-        reply_to: reply_to.map(str::to_owned),
-    }
-}
-
-fn ana() -> Actor {
-    Actor::Person { name: "fake:ana".to_owned() }
-}
-
-fn place(name: &str) -> Thread {
-    thread(PLATFORM, name)
-}
+use crate::world::{PLATFORM, Start, World, ana, author, place, request};
 
 #[tokio::test]
 async fn posts_of_a_thread_keep_their_order_and_a_failing_thread_holds_up_nobody() {
@@ -140,8 +27,7 @@ async fn posts_of_a_thread_keep_their_order_and_a_failing_thread_holds_up_nobody
     world.platform.fail_thread(&bad, Fault::Hang);
     for number in 0..20 {
         for follower in [&bad, &good] {
-            let id = world.task(follower, &format!("task {number}")).await;
-            world.complete(&id, "fine").await;
+            world.done(follower, &format!("task {number}")).await;
         }
     }
     let told = world.platform.wait_for(&good, 20).await;
@@ -180,11 +66,14 @@ async fn a_long_summary_arrives_whole_in_parts_and_goes_on_where_it_broke_off() 
     let id = world.task(&ops, "write a lot").await;
     world.complete(&id, &summary).await;
     let whole = format!("write a lot\n{}\ndone · attempt 1 · {id}", summary.trim());
-    let count = kanban_platform::split(&whole, 200).len();
     world.platform.wait_for(&ops, 3).await;
     world.platform.fail_next(1, Fault::Later(Duration::ZERO));
-    let told = world.platform.wait_for(&ops, count).await;
-    assert_eq!(told.iter().map(|message| message.text.as_str()).collect::<String>(), whole);
+    world.platform.wait_for_text(&ops, |text| text.ends_with(id.as_str())).await;
+    let told = world.platform.messages(&ops);
+    let visible = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let read: Vec<_> = told.iter().map(|message| visible(&message.text)).collect();
+    assert_eq!(read.join(" "), visible(&whole), "nothing is left out or said twice");
+    let count = told.len();
     assert!(told[..count - 1].iter().all(|message| message.buttons.is_empty()));
     assert_eq!(told[count - 1].buttons, ["Show"]);
     world.end().await;
@@ -270,7 +159,15 @@ async fn strangers_get_one_private_line_and_roles_hold_on_every_road() {
         assert_eq!((receipt.exit, receipt.deliveries.len()), (exit, 1), "{who}: {text}");
         assert_eq!(world.post(&receipt).await.private, private, "{who}: {text}");
     }
-    let settings = world.gateway.suggest(&kanban_platform::Kind::Profile, "", &author("mallory")).await;
+    let settings = world
+        .gateway
+        .suggest(&Field {
+            kind: kanban_platform::Kind::Profile,
+            typed: String::new(),
+            author: author("mallory"),
+            board: None,
+        })
+        .await;
     assert!(settings.is_empty());
     assert_eq!(world.status(&id).await, Status::Archived);
     world.end().await;
@@ -296,10 +193,16 @@ async fn a_reply_to_a_question_answers_it_and_a_press_settles_the_buttons() {
     assert!(comments.iter().any(|comment| comment.author == "fake:bob" && comment.body.contains("blue, please")));
 
     let press = |update: &str, who: &str| {
-        let input = Input::Press { message: question.id.clone(), label: "cancel".to_owned() };
+        let input = Input::Press { message: question.id.clone(), button: "cancel".to_owned() };
         request(update, who, &ops, input, None)
     };
     assert_eq!(world.platform.inject(press("u2", "bob")).await.exit, 1);
+    // Answered on another road, the question's buttons are out of date, until it is asked again.
+    assert_eq!(world.platform.inject(press("u3", "ana")).await.exit, 1);
+    assert_eq!(world.status(&id).await, Status::Ready);
+    let mut tx = world.board.write().await.unwrap();
+    tx.block(&ana(), &id, Some(BlockKind::Capability), Some("no brush"), world.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
     // Of those who press at once one wins, and the others are told so.
     let updates: Vec<String> = (0..6).map(|number| format!("race{number}")).collect();
     let presses = updates.iter().map(|update| world.platform.inject(press(update, "ana")));
@@ -308,7 +211,7 @@ async fn a_reply_to_a_question_answers_it_and_a_press_settles_the_buttons() {
     assert_eq!((won.len(), won[0].deliveries.len()), (1, 2));
     for receipt in &lost {
         let told = world.post(receipt).await;
-        assert!(told.private && told.text.contains("somebody has pressed one already"), "{told:?}");
+        assert!(told.private && told.text().contains("somebody has pressed one already"), "{told:?}");
     }
     assert_eq!(world.status(&id).await, Status::Archived);
     let edited = world.platform.wait_for_text(&ops, |text| text.contains("→ Cancel: fake:ana")).await;
@@ -335,6 +238,149 @@ async fn a_late_follower_hears_of_what_happens_from_now_on() {
     assert!(told.len() == 1 && !told[0].text.contains("done long ago"), "{told:?}");
 }
 
-fn author(id: &str) -> Author {
-    Author { platform: PLATFORM.to_owned(), id: id.to_owned(), name: id.to_owned() }
+#[tokio::test]
+async fn after_a_lost_answer_every_attempt_says_since_when_it_is_in_doubt() {
+    let world = World::new(FakePlatform::new(PLATFORM)).await;
+    let ops = place("ops");
+    world.platform.fail_next(2, Fault::LoseAnswer);
+    world.platform.fail_next(1, Fault::Later(Duration::ZERO));
+    let before = world.clock.now();
+    world.done(&ops, "count").await;
+    let after = world.owed(&ops, "the first failure is noted", |delivery| delivery.attempts == 1).await;
+    let since = after.in_doubt_since.unwrap();
+    assert!((before..=world.clock.now()).contains(&since));
+    for failures in [2, 3] {
+        world.retry().await;
+        let owed = world.owed(&ops, "a further failure is noted", |delivery| delivery.attempts == failures).await;
+        assert_eq!(owed.in_doubt_since, Some(since), "the doubt is as old as the first attempt that left one");
+    }
+    world.retry().await;
+    let attempts = world.platform.wait_for_attempts(4).await;
+    assert_eq!(
+        attempts.iter().map(|attempt| attempt.in_doubt_since).collect::<Vec<_>>(),
+        [None, Some(since), Some(since), Some(since)]
+    );
+    let platform = Arc::clone(&world.platform);
+    world.end().await;
+    assert_eq!(platform.messages(&ops).len(), 1);
+}
+
+#[tokio::test]
+async fn a_clear_no_leaves_no_doubt() {
+    let world = World::new(FakePlatform::new(PLATFORM)).await;
+    let ops = place("ops");
+    world.platform.fail_next(1, Fault::Later(Duration::ZERO));
+    world.done(&ops, "count").await;
+    let owed = world.owed(&ops, "the failure is noted", |delivery| delivery.attempts == 1).await;
+    assert_eq!(owed.in_doubt_since, None);
+    world.retry().await;
+    assert_eq!(world.platform.wait_for_attempts(2).await[1].in_doubt_since, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_settle_an_earlier_doubt() {
+    let world = World::new(FakePlatform::new(PLATFORM)).await;
+    let ops = place("ops");
+    world.platform.fail_next(1, Fault::LoseAnswer);
+    world.platform.fail_next(1, Fault::Refused);
+    world.done(&ops, "count").await;
+    let owed = world.owed(&ops, "the first failure is noted", |delivery| delivery.attempts == 1).await;
+    world.retry().await;
+    let refused = async || world.board.read().await.unwrap().threads_owed().await.unwrap().is_empty().then_some(());
+    world.until("it is put aside", refused).await;
+    world.retry().await;
+    let attempts = world.platform.wait_for_attempts(3).await;
+    assert_eq!(attempts[2].in_doubt_since, owed.in_doubt_since);
+    let platform = Arc::clone(&world.platform);
+    world.end().await;
+    assert_eq!(platform.messages(&ops).len(), 1);
+}
+
+#[tokio::test]
+async fn the_time_that_a_platform_names_is_kept_exactly_and_is_no_failure() {
+    const WAIT: i64 = 90_000;
+    let time = Arc::new(AtomicI64::new(1_700_000_000_000));
+    let clock = Clock::new({
+        let time = Arc::clone(&time);
+        move || time.load(Ordering::SeqCst)
+    });
+    let start = Start { clock, ..Start::default() };
+    let world = World::start(tempfile::tempdir().unwrap(), FakePlatform::new(PLATFORM), start).await;
+    let (ops, other) = (place("ops"), place("other"));
+    world.platform.fail_next(1, Fault::Later(Duration::from_millis(WAIT.unsigned_abs())));
+    world.done(&ops, "patience").await;
+    let began = world.clock.now();
+    let owed = world.owed(&ops, "it is put off", |delivery| delivery.next_at > began).await;
+    assert!((began + WAIT..=began + WAIT + 1).contains(&owed.next_at), "{} ms", owed.next_at - began);
+    assert_eq!((owed.attempts, owed.in_doubt_since), (0, None));
+
+    // A moment before, everything else goes on and this does not.
+    time.store(owed.next_at - 1, Ordering::SeqCst);
+    world.done(&other, "meanwhile").await;
+    world.platform.wait_for(&other, 1).await;
+    world.done(&other, "and again").await;
+    world.platform.wait_for(&other, 2).await;
+    assert!(world.platform.messages(&ops).is_empty());
+    time.store(owed.next_at, Ordering::SeqCst);
+    world.boards.wake().notifier.notify_one();
+    world.platform.wait_for(&ops, 1).await;
+    assert_eq!(world.platform.attempts().len(), 4);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_does_not_answer_in_time_leaves_a_doubt() {
+    let start = Start { deadline: Some(Duration::from_millis(100)), ..Start::default() };
+    let world = World::start(tempfile::tempdir().unwrap(), FakePlatform::new(PLATFORM), start).await;
+    let ops = place("ops");
+    world.platform.fail_next(1, Fault::HoldAnswer);
+    let before = world.clock.now();
+    world.done(&ops, "slow").await;
+    let owed = world.owed(&ops, "the deadline is over", |delivery| delivery.attempts == 1).await;
+    let since = owed.in_doubt_since.unwrap();
+    assert!((before..=owed.next_at).contains(&since));
+    world.retry().await;
+    assert_eq!(world.platform.wait_for_attempts(2).await[1].in_doubt_since, Some(since));
+    let platform = Arc::clone(&world.platform);
+    world.end().await;
+    assert_eq!(platform.messages(&ops).len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_overtakes_the_news_that_wait() {
+    let world = World::new(FakePlatform::new(PLATFORM)).await;
+    let ops = place("ops");
+    world.platform.fail_next(1, Fault::HoldAnswer);
+    for title in ["one", "two", "three"] {
+        world.done(&ops, title).await;
+    }
+    world.platform.wait_for_attempts(1).await;
+    let receipt = world.says("u1", "ana", &ops, "/kanban stats").await;
+    world.platform.release();
+    let told = world.platform.wait_for(&ops, 4).await;
+    assert_eq!(told[1].posts[0].delivery, receipt.deliveries[0]);
+    let titles: Vec<_> = [0, 2, 3].map(|at: usize| told[at].text.lines().next().unwrap().to_owned()).into();
+    assert_eq!(titles, ["one", "two", "three"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_long_post_that_is_given_up_while_it_is_under_way_goes_no_further() {
+    let world = World::new(FakePlatform::with_message_limit(PLATFORM, 200)).await;
+    let ops = place("ops");
+    world.platform.fail_next(1, Fault::HoldAnswer);
+    let id = world.task(&ops, "write a lot").await;
+    world.complete(&id, &"a line of what was done\n\n".repeat(60)).await;
+    world.platform.wait_for_attempts(1).await;
+    let owed = world.owed(&ops, "it is under way", |delivery| delivery.in_doubt_since.is_some()).await;
+    let mut tx = world.board.write().await.unwrap();
+    assert_eq!(tx.purge_deliveries(Some(owed.id)).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    world.done(&ops, "next").await;
+    world.platform.release();
+    let told = world.platform.wait_for(&ops, 2).await;
+    assert!(told[1].text.starts_with("next\n"), "{told:?}");
+    assert_eq!(world.platform.attempts().len(), 2);
+    world.end().await;
 }
