@@ -1,0 +1,35 @@
+//! What the bot asks Discord for. The page of documentation names the same, which a test holds.
+
+use serenity::model::{gateway::GatewayIntents, permissions::Permissions};
+
+/// The scopes of the invitation.
+pub const SCOPES: [&str; 2] = ["bot", "applications.commands"];
+
+/// The permissions of the invitation, as the developer portal writes them.
+pub const PERMISSIONS: [&str; 6] = [
+    "View Channels",
+    "Send Messages",
+    "Send Messages in Threads",
+    "Embed Links",
+    "Attach Files",
+    "Read Message History",
+];
+
+/// The intents of the connection, as Discord's reference writes them. The last one only with `message_content`.
+pub const INTENTS: [&str; 4] = ["GUILDS", "GUILD_MESSAGES", "DIRECT_MESSAGES", "MESSAGE_CONTENT"];
+
+/// [`PERMISSIONS`] as the number of the invitation's address.
+pub fn permissions() -> u64 {
+    let permissions = Permissions::VIEW_CHANNEL
+        | Permissions::SEND_MESSAGES
+        | Permissions::SEND_MESSAGES_IN_THREADS
+        | Permissions::EMBED_LINKS
+        | Permissions::ATTACH_FILES
+        | Permissions::READ_MESSAGE_HISTORY;
+    permissions.bits()
+}
+
+pub(crate) fn intents(message_content: bool) -> GatewayIntents {
+    let intents = GatewayIntents::GUILDS | GatewayIntents::GUILD_MESSAGES | GatewayIntents::DIRECT_MESSAGES;
+    if message_content { intents | GatewayIntents::MESSAGE_CONTENT } else { intents }
+}

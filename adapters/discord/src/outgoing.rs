@@ -1,0 +1,227 @@
+//! Messages in channels: sent once, edited, and looked for where an earlier attempt may have arrived.
+
+use std::sync::{Arc, OnceLock};
+
+use kanban_platform::{Post, PostError, Urgency};
+use serde_json::{Value, json};
+use serenity::{
+    http::{LightMethod, Route},
+    model::id::{ChannelId, MessageId, UserId},
+};
+
+use crate::{
+    api::{Api, Call, CallError},
+    drawing::{carries, message},
+    failure::{code, of_edit, of_look, of_send},
+    mark::{nonce, reference},
+    snowflake,
+};
+
+/// So long the platform surely knows a nonce again: "the past few minutes", says its reference.
+const NONCE_HOLDS: i64 = 2 * 60_000;
+
+/// How far our clock and Discord's may differ.
+const CLOCK_MARGIN: i64 = 60_000;
+
+/// How much history is read in search of a message: this many times a hundred.
+const PAGES: usize = 50;
+
+pub(crate) struct Outgoing {
+    api: Arc<Api>,
+    now: Arc<dyn Fn() -> i64 + Send + Sync>,
+    me: OnceLock<UserId>,
+}
+
+/// A channel or thread, and the message there that is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) channel: ChannelId,
+    pub(crate) answers: Option<MessageId>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(api: Arc<Api>, now: Arc<dyn Fn() -> i64 + Send + Sync>) -> Self {
+        Self { api, now, me: OnceLock::new() }
+    }
+
+    /// Learns who we are, so that nobody passes off a message as ours.
+    pub(crate) fn is(&self, me: UserId) {
+        self.me.get_or_init(|| me);
+    }
+
+    /// Sends a message, unless an earlier attempt arrived: then answers that one's id.
+    pub(crate) async fn send(
+        &self,
+        post: &Post,
+        target: Target,
+        in_doubt_since: Option<i64>,
+    ) -> Result<String, PostError> {
+        if let Some(since) = in_doubt_since
+            && (self.now)() - since >= NONCE_HOLDS
+            && let Some(found) = self.find(post, target.channel, since).await?
+        {
+            return Ok(found);
+        }
+        let sent = match self.create(post, target).await {
+            // That it answers something is worth less than the answer.
+            Err(CallError::Refused(refusal)) if refusal.code == code::NO_REPLY_WITHOUT_HISTORY => {
+                self.create(post, Target { answers: None, ..target }).await
+            }
+            sent => sent,
+        };
+        id(&sent.map_err(of_send)?)
+    }
+
+    async fn create(&self, post: &Post, target: Target) -> Result<Value, CallError> {
+        let (mut body, files) = message(post);
+        body.insert("nonce".to_owned(), json!(nonce(&post.delivery)));
+        body.insert("enforce_nonce".to_owned(), json!(true));
+        if let Some(answers) = target.answers {
+            body.insert(
+                "message_reference".to_owned(),
+                json!({ "message_id": answers.to_string(), "fail_if_not_exists": false }),
+            );
+            body.insert("allowed_mentions".to_owned(), json!({ "parse": [], "replied_user": false }));
+        }
+        let mut call = Call::new(LightMethod::Post, Route::ChannelMessages { channel_id: target.channel });
+        call.body = Some(Value::Object(body));
+        call.files = files;
+        call.bucket = Some(format!("send {}", target.channel));
+        call.urgency = post.urgency;
+        self.api.call(call).await
+    }
+
+    /// Gives a message a new text.
+    pub(crate) async fn edit(&self, post: &Post, channel: ChannelId, message_id: &str) -> Result<String, PostError> {
+        let message_id =
+            parse(message_id).map(MessageId::new).ok_or_else(|| refused("no id of a message", message_id))?;
+        match self.patch(post, channel, message_id).await {
+            // A send opens an archived thread again by itself; an edit does not.
+            Err(CallError::Refused(refusal)) if refusal.code == code::ARCHIVED => {
+                self.unarchive(channel, post.urgency).await.map_err(of_edit)?;
+                self.patch(post, channel, message_id).await.map_err(of_edit)?;
+            }
+            edited => {
+                edited.map_err(of_edit)?;
+            }
+        }
+        Ok(message_id.to_string())
+    }
+
+    async fn patch(&self, post: &Post, channel: ChannelId, message_id: MessageId) -> Result<Value, CallError> {
+        let (body, files) = message(post);
+        let mut call = Call::new(LightMethod::Patch, Route::ChannelMessage { channel_id: channel, message_id });
+        call.body = Some(Value::Object(body));
+        call.files = files;
+        call.bucket = Some(format!("edit {channel}"));
+        call.urgency = post.urgency;
+        self.api.call(call).await
+    }
+
+    async fn unarchive(&self, channel: ChannelId, urgency: Urgency) -> Result<Value, CallError> {
+        let mut call = Call::new(LightMethod::Patch, Route::Channel { channel_id: channel });
+        call.body = Some(json!({ "archived": false }));
+        call.bucket = Some(format!("channel {channel}"));
+        call.urgency = urgency;
+        self.api.call(call).await
+    }
+
+    /// Opens the private channel of a person.
+    pub(crate) async fn private_channel(&self, user: &str) -> Result<ChannelId, CallError> {
+        let mut call = Call::new(LightMethod::Post, Route::UserMeDmChannels);
+        call.body = Some(json!({ "recipient_id": user }));
+        call.bucket = Some("private channels".to_owned());
+        call.urgency = Urgency::Reply;
+        let channel = self.api.call(call).await?;
+        let channel = channel["id"].as_str().and_then(parse).map(ChannelId::new);
+        channel.ok_or_else(|| CallError::Unsure("a channel without an id".to_owned()))
+    }
+
+    /// Looks for our message among those since the first attempt.
+    async fn find(&self, post: &Post, channel: ChannelId, since: i64) -> Result<Option<String>, PostError> {
+        let (nonce, reference) = (nonce(&post.delivery), reference(&post.delivery));
+        let start = snowflake::at(since - CLOCK_MARGIN);
+        let mut after = start;
+        for _ in 0..PAGES {
+            let page = self.messages_after(channel, after, post.urgency).await.map_err(of_look)?;
+            let is_ours = |message: &&Value| {
+                let author = message["author"]["id"].as_str().and_then(parse);
+                let wrote = self.me.get().is_none_or(|me| author == Some(me.get()));
+                wrote && (message["nonce"].as_str() == Some(nonce.as_str()) || carries(message, &reference))
+            };
+            if let Some(found) = page.iter().find(is_ours) {
+                return id(found).map(Some);
+            }
+            let newest = page.iter().filter_map(|message| message["id"].as_str().and_then(parse)).max();
+            match newest {
+                Some(newest) if newest > after => after = newest,
+                Some(_) => return Ok(None),
+                None if after == start => {
+                    return self.confirm_silence(channel, start, post.urgency).await.map(|()| None);
+                }
+                None => return Ok(None),
+            }
+        }
+        Err(PostError::Ambiguous("too much was said since the first attempt to look through".to_owned()))
+    }
+
+    /// One page of a channel's history, oldest first.
+    pub(crate) async fn messages_after(
+        &self,
+        channel: ChannelId,
+        after: u64,
+        urgency: Urgency,
+    ) -> Result<Vec<Value>, CallError> {
+        self.messages(channel, &format!("after={after}&limit=100"), urgency).await
+    }
+
+    async fn messages(&self, channel: ChannelId, query: &str, urgency: Urgency) -> Result<Vec<Value>, CallError> {
+        let mut call = Call::new(LightMethod::Get, Route::ChannelMessages { channel_id: channel });
+        query.clone_into(&mut call.query);
+        call.bucket = Some(format!("read {channel}"));
+        call.urgency = urgency;
+        match self.api.call(call).await? {
+            Value::Array(mut page) => {
+                page.sort_by_key(|message| message["id"].as_str().and_then(parse));
+                Ok(page)
+            }
+            _ => Err(CallError::Unsure("no list of messages".to_owned())),
+        }
+    }
+
+    /// Without the permission to read the history, Discord shows an empty one ("Get Channel Messages"): then that our
+    /// message is not there says nothing.
+    async fn confirm_silence(&self, channel: ChannelId, start: u64, urgency: Urgency) -> Result<(), PostError> {
+        if !self.messages(channel, "limit=1", urgency).await.map_err(of_look)?.is_empty() {
+            return Ok(());
+        }
+        let mut call = Call::new(LightMethod::Get, Route::Channel { channel_id: channel });
+        call.bucket = Some(format!("channel {channel}"));
+        call.urgency = urgency;
+        let channel = self.api.call(call).await.map_err(of_look)?;
+        let last = channel["last_message_id"].as_str().and_then(parse).unwrap_or(0);
+        if last < start {
+            return Ok(());
+        }
+        Err(PostError::Ambiguous(
+            "the history cannot be read; give the bot the permission Read Message History in this channel".to_owned(),
+        ))
+    }
+}
+
+/// The id of what was sent. Without it the message cannot be edited, so it must be looked for.
+pub(crate) fn id(message: &Value) -> Result<String, PostError> {
+    match message["id"].as_str() {
+        Some(id) => Ok(id.to_owned()),
+        None => Err(PostError::Ambiguous("Discord told no id of the message".to_owned())),
+    }
+}
+
+/// An id as serenity's types take it: not zero.
+pub(crate) fn parse(id: &str) -> Option<u64> {
+    id.parse().ok().filter(|id| *id != 0)
+}
+
+pub(crate) fn refused(what: &str, given: &str) -> PostError {
+    PostError::Refused(format!("{what}: `{given}`"))
+}
