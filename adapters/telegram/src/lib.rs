@@ -1,0 +1,140 @@
+//! Telegram, on teloxide: commands, inline keyboards, topics and replies.
+#![forbid(unsafe_code)]
+
+mod address;
+mod api;
+mod fault;
+mod held;
+mod inbound;
+mod intake;
+mod keyboard;
+mod menu;
+mod neutral;
+mod options;
+mod outbound;
+mod pace;
+mod pieces;
+mod poll;
+mod refusal;
+mod register;
+mod render;
+mod update;
+mod webhook;
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use kanban_platform::{Block, Commands, Pace, Platform, PlatformError, Post, PostError};
+use serde::Deserialize;
+use teloxide::payloads::GetMe;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    address::Names, api::Api, fault::startup, inbound::Ears, intake::Intake, options::Entrance, outbound::Outbound,
+    register::Menus,
+};
+pub use crate::{
+    menu::menu,
+    options::{Mode, Options},
+};
+
+/// The kind of platform, as [`kanban_platform::Author::platform`] carries it.
+pub const KIND: &str = "telegram";
+
+/// How many forums may wait for their menus.
+const FORUMS: usize = 64;
+
+/// One bot on Telegram.
+pub struct Telegram {
+    name: String,
+    entrance: Entrance,
+    api: Arc<Api>,
+    pace: Arc<Pace>,
+    outbound: Arc<Outbound>,
+    forums: Arc<Mutex<HashSet<i64>>>,
+}
+
+/// The bot itself, as far as it is asked for.
+#[derive(Deserialize)]
+struct Me {
+    id: i64,
+    username: String,
+}
+
+impl Telegram {
+    /// Nothing is sent before [`Platform::run`] or [`Platform::post`].
+    pub fn new(options: Options) -> Result<Arc<Self>, PlatformError> {
+        let entrance = options.entrance()?;
+        let api = Api::new(options.token()?, options.base()?)
+            .map_err(|error| PlatformError::Broken(format!("no client for Telegram can be made: {error}")))?;
+        let (api, pace, name) = (Arc::new(api), Arc::new(Pace::default()), options.name);
+        let outbound = Arc::new(Outbound::new(Arc::clone(&api), Arc::clone(&pace), name.clone()));
+        Ok(Arc::new(Self { name, entrance, api, pace, outbound, forums: Arc::default() }))
+    }
+
+    async fn serve(&self, commands: Arc<dyn Commands>) -> Result<Infallible, PlatformError> {
+        let me = self.identify().await?;
+        let menus = Menus::new(Arc::clone(&self.api), Arc::clone(&self.pace), self.name.clone(), commands.spec());
+        let names = Names { bot: me.id, username: me.username, commands: menus.commands() };
+        let (forums, mut seen) = mpsc::channel(FORUMS);
+        let intake = Intake {
+            api: Arc::clone(&self.api),
+            commands,
+            ears: Ears { platform: self.name.clone(), names },
+            outbound: Arc::clone(&self.outbound),
+            seen: Arc::clone(&self.forums),
+            forums,
+        };
+        let receive = async {
+            match &self.entrance {
+                Entrance::Polling => poll::poll(&intake).await,
+                Entrance::Webhook(webhook) => webhook::listen(&intake, webhook).await,
+            }
+        };
+        tokio::select! {
+            never = menus.tend(&mut seen) => match never {},
+            received = receive => received,
+        }
+    }
+
+    async fn identify(&self) -> Result<Me, PlatformError> {
+        let me = self.api.call(&GetMe::new()).await.map_err(|fault| startup(&self.name, &fault))?;
+        let me: Me = serde_json::from_value(me)
+            .map_err(|error| PlatformError::Broken(format!("Telegram does not say who the bot is: {error}")))?;
+        tracing::info!(platform = %self.name, bot = %me.username, "connected to Telegram");
+        Ok(me)
+    }
+}
+
+#[async_trait]
+impl Platform for Telegram {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn parts(&self, body: &[Block]) -> Vec<Vec<Block>> {
+        render::parts(body)
+    }
+
+    async fn run(&self, commands: Arc<dyn Commands>, shutdown: CancellationToken) -> Result<(), PlatformError> {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            served = self.serve(commands) => match served {
+                Ok(never) => match never {},
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Telegram knows no repeat of a new message and shows bots no history: one whose answer was lost is sent again,
+    /// and may be seen twice. An edit has the same effect as often as it is made.
+    async fn post(&self, post: &Post, _in_doubt_since: Option<i64>) -> Result<String, PostError> {
+        self.outbound.post(post).await
+    }
+}
