@@ -1,4 +1,4 @@
-//! What can go wrong with a post.
+//! What can go wrong with a post to the platform in this process.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,7 +31,7 @@ impl Fault {
             Self::Later(wait) => Some(PostError::Later(*wait, "too many requests".to_owned())),
             Self::Gone => Some(PostError::Gone("unknown channel".to_owned())),
             Self::Refused => Some(PostError::Refused("invalid message".to_owned())),
-            Self::LoseAnswer => Some(PostError::Later(Duration::ZERO, "the connection was reset".to_owned())),
+            Self::LoseAnswer => Some(PostError::Ambiguous("the connection was reset".to_owned())),
             Self::HoldAnswer | Self::Hang => None,
         }
     }

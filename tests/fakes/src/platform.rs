@@ -6,7 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kanban_platform::{Commands, Platform, PlatformError, Post, PostError, Receipt, Request, Thread};
+use kanban_platform::{
+    Block, Commands, Platform, PlatformError, Post, PostError, Receipt, Request, Thread, plain, split_body,
+};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -208,8 +210,11 @@ impl Platform for FakePlatform {
         &self.name
     }
 
-    fn message_limit(&self) -> Option<usize> {
-        self.limit
+    fn parts(&self, body: &[Block]) -> Vec<Vec<Block>> {
+        match self.limit {
+            Some(limit) => split_body(body, limit, |blocks| plain(blocks).chars().count()),
+            None => vec![body.to_vec()],
+        }
     }
 
     async fn run(&self, commands: Arc<dyn Commands>, shutdown: CancellationToken) -> Result<(), PlatformError> {
@@ -219,12 +224,12 @@ impl Platform for FakePlatform {
         Ok(())
     }
 
-    async fn post(&self, post: &Post) -> Result<String, PostError> {
+    async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError> {
         // Who subscribes after the attempt is seen could miss a release that the attempt called forth.
         let releases = self.releases.subscribe();
         let (place, fault) = {
             let mut state = self.state();
-            state.attempts.push(Attempt { post: post.clone(), answer: None });
+            state.attempts.push(Attempt { post: post.clone(), in_doubt_since, answer: None });
             (state.attempts.len() - 1, state.faults.meet(&post.thread))
         };
         self.changed();

@@ -24,6 +24,8 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub post: Post,
+    /// Since when an earlier attempt may have arrived, as the sender said.
+    pub in_doubt_since: Option<i64>,
     /// What was answered; `None` while no answer has been given, or when the caller went away.
     pub answer: Option<Result<String, PostError>>,
 }
@@ -45,7 +47,7 @@ impl State {
     /// Takes a post as the platform would that works, and answers the message's id.
     pub(crate) fn take(&mut self, post: &Post) -> Result<String, PostError> {
         if let Some(limit) = self.limit
-            && post.text.chars().count() > limit
+            && post.text().chars().count() > limit
         {
             return Err(PostError::Refused(format!("the message has more than {limit} characters")));
         }
@@ -60,7 +62,7 @@ impl State {
                 self.messages.push(Message {
                     id: id.clone(),
                     thread: post.thread.clone(),
-                    text: post.text.clone(),
+                    text: post.text(),
                     buttons: labels(post),
                     earlier: Vec::new(),
                     posts: vec![post.clone()],
@@ -73,7 +75,7 @@ impl State {
                 else {
                     return Err(PostError::Refused(format!("no message `{id}` in `{}`", post.thread)));
                 };
-                message.earlier.push(std::mem::replace(&mut message.text, post.text.clone()));
+                message.earlier.push(std::mem::replace(&mut message.text, post.text()));
                 message.buttons = labels(post);
                 message.posts.push(post.clone());
                 Ok(id.clone())

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use kanban_fakes::{FakePlatform, Fault, thread};
 use kanban_platform::{
-    Author, Button, Capability, Commands, Input, Kind, Platform, Post, PostError, PostKind, Receipt, Request, Spec,
-    Suggestion, Surface,
+    Author, Block, Button, Capability, Commands, Field, Input, Platform, Post, PostError, PostKind, Receipt, Request,
+    Spec, Suggestion, Surface, Urgency,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +15,12 @@ fn post(delivery: &str, channel: &str, text: &str) -> Post {
         delivery: delivery.to_owned(),
         thread: thread("fake", channel),
         kind: PostKind::News,
-        text: text.to_owned(),
-        buttons: vec![Button { label: "Go".to_owned() }],
+        body: vec![Block::Text(text.to_owned())],
+        buttons: vec![Button { key: String::new(), label: "Go".to_owned() }],
         private: false,
         task: None,
         event: None,
+        urgency: Urgency::News,
     }
 }
 
@@ -34,17 +35,17 @@ fn texts(platform: &FakePlatform, channel: &str) -> Vec<String> {
 #[tokio::test]
 async fn messages_keep_their_order_and_repeats_are_known() {
     let platform = FakePlatform::new("fake");
-    assert_eq!(platform.post(&post("d1", "a", "one")).await.unwrap(), "1");
-    assert_eq!(platform.post(&post("d2", "b", "two")).await.unwrap(), "2");
-    assert_eq!(platform.post(&post("d3", "a", "three")).await.unwrap(), "3");
-    assert_eq!(platform.post(&post("d1", "a", "one")).await.unwrap(), "1");
-    assert_eq!(platform.post(&edit("d4", "1", "uno")).await.unwrap(), "1");
-    assert_eq!(platform.post(&edit("d4", "1", "uno")).await.unwrap(), "1");
+    assert_eq!(platform.post(&post("d1", "a", "one"), None).await.unwrap(), "1");
+    assert_eq!(platform.post(&post("d2", "b", "two"), None).await.unwrap(), "2");
+    assert_eq!(platform.post(&post("d3", "a", "three"), None).await.unwrap(), "3");
+    assert_eq!(platform.post(&post("d1", "a", "one"), None).await.unwrap(), "1");
+    assert_eq!(platform.post(&edit("d4", "1", "uno"), None).await.unwrap(), "1");
+    assert_eq!(platform.post(&edit("d4", "1", "uno"), None).await.unwrap(), "1");
     assert_eq!(texts(&platform, "a"), ["uno", "three"]);
     let first = &platform.messages(&thread("fake", "a"))[0];
     assert_eq!((&first.earlier, first.buttons.len()), (&vec!["one".to_owned()], 0));
     assert!(
-        matches!(platform.post(&edit("d5", "2", "x")).await, Err(PostError::Refused(_))),
+        matches!(platform.post(&edit("d5", "2", "x"), None).await, Err(PostError::Refused(_))),
         "it is in another thread"
     );
     assert_eq!(platform.attempts().len(), 7);
@@ -54,30 +55,29 @@ async fn messages_keep_their_order_and_repeats_are_known() {
 async fn a_forgetful_platform_doubles_a_repeat() {
     let platform = FakePlatform::forgetful("fake");
     platform.fail_next(1, Fault::LoseAnswer);
-    assert!(matches!(platform.post(&post("d1", "a", "one")).await, Err(PostError::Later(..))));
-    assert_eq!(platform.post(&post("d1", "a", "one")).await.unwrap(), "2");
+    assert!(matches!(platform.post(&post("d1", "a", "one"), None).await, Err(PostError::Ambiguous(_))));
+    assert_eq!(platform.post(&post("d1", "a", "one"), None).await.unwrap(), "2");
     assert_eq!(texts(&platform, "a"), ["one", "one"]);
 }
 
 #[tokio::test]
 async fn faults_are_met_by_the_posts_they_are_meant_for() {
     let platform = FakePlatform::with_message_limit("fake", 4);
-    assert_eq!(platform.message_limit(), Some(4));
-    assert!(matches!(platform.post(&post("d0", "a", "fünf!")).await, Err(PostError::Refused(_))));
+    assert!(matches!(platform.post(&post("d0", "a", "fünf!"), None).await, Err(PostError::Refused(_))));
     platform.fail_thread(&thread("fake", "a"), Fault::Gone);
     platform.fail_next(2, Fault::Later(Duration::from_secs(7)));
-    assert!(matches!(platform.post(&post("d1", "a", "one")).await, Err(PostError::Gone(_))));
+    assert!(matches!(platform.post(&post("d1", "a", "one"), None).await, Err(PostError::Gone(_))));
     for _ in 0..2 {
-        let answer = platform.post(&post("d2", "b", "two")).await;
+        let answer = platform.post(&post("d2", "b", "two"), None).await;
         assert!(matches!(answer, Err(PostError::Later(wait, _)) if wait == Duration::from_secs(7)));
     }
-    platform.post(&post("d2", "b", "two")).await.unwrap();
+    platform.post(&post("d2", "b", "two"), None).await.unwrap();
     platform.heal(&thread("fake", "a"));
     platform.fail_next(1, Fault::Refused);
-    assert!(matches!(platform.post(&post("d1", "a", "one")).await, Err(PostError::Refused(_))));
+    assert!(matches!(platform.post(&post("d1", "a", "one"), None).await, Err(PostError::Refused(_))));
     platform.fail_next(1, Fault::LoseAnswer);
-    assert!(platform.post(&post("d1", "a", "one")).await.is_err());
-    assert_eq!(platform.post(&post("d1", "a", "one")).await.unwrap(), "2");
+    assert!(platform.post(&post("d1", "a", "one"), None).await.is_err());
+    assert_eq!(platform.post(&post("d1", "a", "one"), None).await.unwrap(), "2");
     assert_eq!((texts(&platform, "a"), texts(&platform, "b")), (vec!["one".to_owned()], vec!["two".to_owned()]));
 }
 
@@ -88,7 +88,7 @@ async fn posts_hang_until_they_are_released() {
     platform.fail_next(1, Fault::HoldAnswer);
     let sending = |delivery: &'static str, channel: &'static str| {
         let platform = Arc::clone(&platform);
-        tokio::spawn(async move { platform.post(&post(delivery, channel, channel)).await })
+        tokio::spawn(async move { platform.post(&post(delivery, channel, channel), None).await })
     };
     let hanging = sending("d1", "a");
     let held = sending("d2", "b");
@@ -114,7 +114,7 @@ impl Commands for Answering {
         Receipt { deliveries: vec![request.update], exit: 3 }
     }
 
-    async fn suggest(&self, _kind: &Kind, _typed: &str, _author: &Author) -> Vec<Suggestion> {
+    async fn suggest(&self, _field: &Field) -> Vec<Suggestion> {
         Vec::new()
     }
 }
@@ -128,6 +128,8 @@ async fn a_request_waits_for_the_gateway() {
         thread: thread("fake", "a"),
         input: Input::Text("hi".to_owned()),
         reply_to: None,
+        addressed: true,
+        return_address: None,
     };
     let asking = tokio::spawn({
         let platform = Arc::clone(&platform);
@@ -142,6 +144,8 @@ async fn a_request_waits_for_the_gateway() {
         verbs: Vec::new(),
         surface: Surface::Menu,
         capability: Capability::Read,
+        shortcut: None,
+        translations: std::collections::BTreeMap::new(),
     }));
     let shutdown = CancellationToken::new();
     let running = tokio::spawn({
