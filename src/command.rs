@@ -4,6 +4,7 @@
 pub mod access;
 mod caller;
 mod desk;
+mod german;
 pub mod parse;
 pub mod reference;
 mod reply;
@@ -22,5 +23,5 @@ pub use reply::Reply;
 pub use run::prompt;
 pub(crate) use run::{is_paused, paused_profiles};
 pub use spec::spec;
-pub use text::command_of;
+pub use text::{command_of, named_verb, slash_command};
 pub use verbs::{Kanban, Verb};

@@ -1,20 +1,29 @@
 //! The gateway: takes requests in from the platforms, and starts and stops everything that runs.
 
+mod inbox;
 pub mod lock;
+pub mod platforms;
+mod suggest;
 mod up;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kanban_platform::{Author, Commands, Input, Kind, Receipt, Request, Spec, Suggestion, Surface, Thread};
-use tokio::time::{Instant, timeout_at};
+use kanban_platform::{
+    Author, Batch, Block, Commands, Field, Input, NotKept, Receipt, Request, Spec, Suggestion, Surface, Thread,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 use tracing::Instrument;
 
 pub use self::up::{Up, up};
 use crate::{
-    board::{Actor, Board, BoardSlug, Error, TaskId, delivery::Told, task::Status},
+    board::{Actor, Board, Error, TaskId, delivery::Told, task::Status},
     command::{
-        Caller, Desk, Kanban, Mistake, Outcome, Place, Press, Reply, Update, command_of, from_chat, from_words, spec,
+        Caller, Desk, Kanban, Mistake, Outcome, Place, Press, Reply, Update, from_chat, from_words, named_verb,
+        slash_command, spec,
     },
     settings::Role,
 };
@@ -22,11 +31,13 @@ use crate::{
 /// The port that platforms call.
 pub struct Gateway {
     desk: Desk,
+    /// A request was kept and is to be acted on.
+    kept: Notify,
 }
 
 impl Gateway {
     pub fn new(desk: Desk) -> Self {
-        Self { desk }
+        Self { desk, kept: Notify::new() }
     }
 
     async fn route(&self, request: &Request, update: &Update) -> Outcome {
@@ -35,18 +46,20 @@ impl Gateway {
         let actor = Actor::Person { name: request.author.to_string() };
         let Some(role) = settings.access.role_of(&request.author) else {
             let caller = Caller { actor, role: Role::Guest, place };
-            let text = format!(
-                "you are not known here; an owner can add `{}:{}` to `[access]` in the settings",
-                request.author.platform, request.author.id
-            );
-            return self.desk.answer(&caller, Some(update), Reply::refused(text)).await;
+            return match self.is_aside(request).await {
+                Ok(true) => self.desk.answer(&caller, Some(update), Reply::silent()).await,
+                Ok(false) => self.desk.turn_away(&caller, update, &request.author).await,
+                Err(error) => self.desk.answer(&caller, Some(update), self.desk.failed(&caller, None, &error)).await,
+            };
         };
         let caller = Caller { actor, role, place };
         match &request.input {
-            Input::Text(text) if command_of(text).is_some() => self.run(&caller, from_chat(text), None, update).await,
-            Input::Text(text) => self.hear(&caller, request, text, update).await,
+            Input::Text(text) => match slash_command(text) {
+                Some(command) => self.run(&caller, from_chat(&command), None, update).await,
+                None => self.hear(&caller, request, text, update).await,
+            },
             Input::Words(words) => self.run(&caller, from_words(words, Surface::Chat), None, update).await,
-            Input::Press { message, label } => self.press(&caller, &request.thread, message, label, update).await,
+            Input::Press { message, button } => self.press(&caller, &request.thread, message, button, update).await,
         }
     }
 
@@ -92,11 +105,24 @@ impl Gateway {
                 let words = [verb, &task, "--reason", text].map(str::to_owned);
                 self.run(caller, on(&board, &words), None, update).await
             }
+            Ok(None) if !request.addressed => self.desk.answer(caller, Some(update), Reply::silent()).await,
+            // Whoever speaks to us need not say `/kanban`, if the first word is a verb.
+            Ok(None) if named_verb(text) => self.run(caller, from_chat(text), None, update).await,
             Ok(None) => {
                 let hint = "this is not a command; `/kanban help` lists what I understand, and a reply to a question of a task answers it";
                 self.desk.answer(caller, Some(update), Reply { exit: 2, ..Reply::refused(hint) }).await
             }
             Err(error) => self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
+        }
+    }
+
+    /// Whether a message is for somebody else: nobody addressed it to us, and it replies to no post of ours.
+    async fn is_aside(&self, request: &Request) -> Result<bool, Error> {
+        match (&request.input, &request.reply_to) {
+            (Input::Text(text), _) if request.addressed || slash_command(text).is_some() => Ok(false),
+            (Input::Text(_), Some(message)) => Ok(self.told(&request.thread, message).await?.is_none()),
+            (Input::Text(_), None) => Ok(true),
+            (Input::Words(_) | Input::Press { .. }, _) => Ok(false),
         }
     }
 
@@ -125,23 +151,43 @@ impl Gateway {
     }
 
     /// A press runs the command behind the button as the person who pressed.
-    async fn press(&self, caller: &Caller, thread: &Thread, message: &str, label: &str, update: &Update) -> Outcome {
-        let found = match self.told(thread, message).await {
+    async fn press(&self, caller: &Caller, thread: &Thread, message: &str, button: &str, update: &Update) -> Outcome {
+        let found = match self.pressed(thread, message, button).await {
             Ok(found) => found,
             Err(error) => return self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         };
         let refusal = match found {
-            Some((_, told)) if told.is_pressed() => Press::TOO_LATE.to_owned(),
-            Some((board, told)) => {
-                if let Some((label, words)) = told.actions.iter().find(|(name, _)| name.eq_ignore_ascii_case(label)) {
+            Some((_, told, _)) if told.is_pressed() => Press::TOO_LATE.to_owned(),
+            Some((board, told, number)) => {
+                if let Some((label, words)) = number.and_then(|number| told.actions.get(number)) {
                     let press = Press { told: &told, message, label };
                     return self.run(caller, on(&board, words), Some(&press), update).await;
                 }
-                format!("there is no button `{label}` below this message")
+                format!("there is no button `{button}` below this message")
             }
-            None => format!("the button `{label}` is no longer there"),
+            None => "this button is no longer there".to_owned(),
         };
         self.desk.answer(caller, Some(update), Reply::refused(refusal)).await
+    }
+
+    /// The post whose button was pressed, and the button's number: by its key, which names the post, or by its label.
+    async fn pressed(
+        &self,
+        thread: &Thread,
+        message: &str,
+        button: &str,
+    ) -> Result<Option<(Board, Told, Option<usize>)>, Error> {
+        for board in self.desk.boards.all().await? {
+            let found = board.read().await?.told_by_key(button).await?;
+            if let Some((told, number)) = found.filter(|(told, _)| told.post.thread.platform == thread.platform) {
+                return Ok(Some((board, told, Some(number))));
+            }
+        }
+        let found = self.told(thread, message).await?;
+        Ok(found.map(|(board, told)| {
+            let number = told.actions.iter().position(|(label, _)| label.eq_ignore_ascii_case(button));
+            (board, told, number)
+        }))
     }
 
     /// The post of ours behind a message, and the board that it came from.
@@ -153,15 +199,15 @@ impl Gateway {
         let deadline = Instant::now() + NOTING;
         loop {
             commits.mark_unchanged();
-            let mut is_owed = false;
+            let mut is_under_way = false;
             for board in self.desk.boards.all().await? {
                 let mut tx = board.read().await?;
                 if let Some(told) = tx.told(thread, message).await? {
                     return Ok(Some((board, told)));
                 }
-                is_owed |= tx.threads_owed().await?.iter().any(|owed| owed.thread() == *thread);
+                is_under_way |= tx.is_in_flight(thread, self.desk.now() - NOTING_MILLIS).await?;
             }
-            if !is_owed || timeout_at(deadline, commits.changed()).await.is_err() {
+            if !is_under_way || timeout_at(deadline, commits.changed()).await.is_err() {
                 return Ok(None);
             }
         }
@@ -169,11 +215,78 @@ impl Gateway {
 }
 
 /// How long a message may be unknown because its arrival is not noted yet.
-const NOTING: Duration = Duration::from_secs(2);
+const NOTING: Duration = Duration::from_millis(NOTING_MILLIS.unsigned_abs());
+const NOTING_MILLIS: i64 = 2_000;
 
 /// Words as a command on this board.
 fn on(board: &Board, words: &[String]) -> Result<Kanban, Mistake> {
     from_words(words, Surface::Chat).map(|command| Kanban { board: Some(board.slug().clone()), ..command })
+}
+
+/// Whether a message is for us, so that it is kept and answered.
+fn is_for_us(request: &Request) -> bool {
+    request.addressed
+        || request.reply_to.is_some()
+        || match &request.input {
+            Input::Text(text) => slash_command(text).is_some(),
+            Input::Words(_) | Input::Press { .. } => true,
+        }
+}
+
+fn update_of(request: &Request) -> Update {
+    Update {
+        platform: request.thread.platform.clone(),
+        id: request.update.clone(),
+        return_address: request.return_address.clone(),
+    }
+}
+
+impl Gateway {
+    /// Acts on a request, unless that was done before.
+    async fn take(&self, request: &Request) -> Receipt {
+        let span = tracing::info_span!("request", thread.id = %request.thread, update = request.update);
+        async {
+            let update = update_of(request);
+            match self.desk.receipt(&update).await {
+                Ok(Some(receipt)) => return Receipt { deliveries: receipt.deliveries, exit: receipt.exit },
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "the inbox cannot be read"),
+            }
+            let outcome = self.route(request, &update).await;
+            tracing::info!(exit = outcome.reply.exit, "request {} was handled", request.update);
+            Receipt { deliveries: outcome.deliveries, exit: outcome.reply.exit }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// The tasks of a person that are not done, for a page of their own.
+    async fn own_tasks(&self, author: &Author) -> Result<Vec<Block>, Error> {
+        let settings = self.desk.settings.get();
+        if settings.access.role_of(author).is_none() {
+            return Ok(vec![Block::Text("You are not known here; an owner can let you in.".to_owned())]);
+        }
+        let mut body = Vec::new();
+        for board in self.desk.boards.all().await? {
+            let tasks = board.read().await?.open_tasks_of(&format!("{}:{}", author.platform, author.id)).await?;
+            if !tasks.is_empty() {
+                body.push(Block::Title(format!("Board {}", board.slug())));
+            }
+            body.extend(tasks.iter().flat_map(|task| {
+                let state = match &task.assignee {
+                    Some(profile) => format!("{} · @{profile} · {}", task.status, task.id),
+                    None => format!("{} · {}", task.status, task.id),
+                };
+                [Block::Text(task.title.clone()), Block::Footer(state)]
+            }));
+        }
+        if body.is_empty() {
+            body.push(Block::Text(
+                "None of your tasks is open. To make one: `/kanban create WHAT IS TO BE DONE`".to_owned(),
+            ));
+        }
+        Ok(body)
+    }
 }
 
 #[async_trait]
@@ -182,65 +295,43 @@ impl Commands for Gateway {
         spec()
     }
 
-    async fn handle(&self, request: Request) -> Receipt {
-        let span = tracing::info_span!("request", thread.id = %request.thread, update = request.update);
-        async {
-            let update = Update { platform: request.thread.platform.clone(), id: request.update.clone() };
-            match self.desk.receipt(&update).await {
-                Ok(Some(receipt)) => return Receipt { deliveries: receipt.deliveries, exit: receipt.exit },
-                Ok(None) => {}
-                Err(error) => tracing::error!(%error, "the inbox cannot be read"),
-            }
-            let outcome = self.route(&request, &update).await;
-            tracing::info!(exit = outcome.reply.exit, "request {} was handled", request.update);
-            Receipt { deliveries: outcome.deliveries, exit: outcome.reply.exit }
-        }
-        .instrument(span)
-        .await
+    async fn keep(&self, batch: Batch) -> Result<(), NotKept> {
+        self.keep_batch(&batch).await
     }
 
-    async fn suggest(&self, kind: &Kind, typed: &str, author: &Author) -> Vec<Suggestion> {
-        let settings = self.desk.settings.get();
-        if settings.access.role_of(author).is_none() {
-            return Vec::new();
-        }
-        let plain = |value: &str| Suggestion { value: value.to_owned(), label: value.to_owned() };
-        let fits = |value: &&str| value.starts_with(&typed.to_lowercase());
-        let found = async {
-            Ok::<_, Error>(match kind {
-                Kind::Task => {
-                    let board = self.desk.boards.get(&BoardSlug::default()).await?;
-                    let tasks = board.read().await?.suggest_tasks(typed).await?;
-                    tasks
-                        .iter()
-                        .map(|task| Suggestion {
-                            value: task.id.to_string(),
-                            label: format!("{} ({})", task.title, task.status),
-                        })
-                        .collect()
-                }
-                Kind::Profile => {
-                    settings.profiles.iter().map(|profile| profile.name.as_str()).filter(fits).map(plain).collect()
-                }
-                Kind::Board => {
-                    let names = self.desk.boards.names()?;
-                    names.iter().map(BoardSlug::as_str).filter(fits).map(plain).collect()
-                }
-                Kind::Tenant => {
-                    let board = self.desk.boards.get(&BoardSlug::default()).await?;
-                    let tenants = board.read().await?.tenants().await?;
-                    tenants.iter().map(String::as_str).filter(fits).map(plain).collect()
-                }
-                Kind::Workspace => ["scratch", "dir:", "worktree"].into_iter().filter(fits).map(plain).collect(),
-                Kind::Choice(choices) => {
-                    choices.iter().map(|choice| choice.name.as_str()).filter(fits).map(plain).collect()
-                }
-                Kind::Flag | Kind::Integer | Kind::Text | Kind::Prose => Vec::new(),
-            })
+    async fn handle(&self, request: Request) -> Receipt {
+        self.take(&request).await
+    }
+
+    async fn position(&self, platform: &str, stream: &str) -> Result<Option<String>, NotKept> {
+        let position = async { self.inbox().await?.read().await?.position(platform, stream).await };
+        position.await.map_err(|error| NotKept(error.to_string()))
+    }
+
+    async fn threads(&self, platform: &str) -> Result<Vec<Thread>, NotKept> {
+        let threads = async {
+            let mut threads = Vec::new();
+            for board in self.desk.boards.all().await? {
+                threads.extend(board.read().await?.threads_of(platform).await?);
+            }
+            threads.sort();
+            threads.dedup();
+            Ok::<_, Error>(threads)
         };
-        found.await.unwrap_or_else(|error: Error| {
+        threads.await.map_err(|error| NotKept(error.to_string()))
+    }
+
+    async fn suggest(&self, field: &Field) -> Vec<Suggestion> {
+        self.suggestions(field).await.unwrap_or_else(|error| {
             tracing::error!(%error, "suggestions cannot be made");
             Vec::new()
+        })
+    }
+
+    async fn home(&self, author: &Author) -> Vec<Block> {
+        self.own_tasks(author).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a person's tasks cannot be read");
+            vec![Block::Text("The board cannot be read at present.".to_owned())]
         })
     }
 }

@@ -20,7 +20,8 @@
 //!
 //! Each with the test that fails first when it does not hold; `docs/architecture.md` has all of them.
 //!
-//! 1. Each client library is named in one place: `tests/architecture.rs::only_the_board_knows_sql`.
+//! 1. Each client library is named in one place: `tests/architecture.rs::only_the_board_knows_sql`,
+//!    `tests/architecture.rs::each_platform_is_known_to_its_adapter`.
 //! 2. A verb is declared once, and all else is derived: `tests/surfaces.rs::the_declaration_is_sound`.
 //! 3. A command is a call down and a value back, with nothing around it:
 //!    `tests/architecture.rs::what_comes_from_outside_comes_through_one_door`.
@@ -32,6 +33,9 @@
 //! 7. Every wait has a deadline, and the outside comes from outside:
 //!    `tests/architecture.rs::the_lints_that_hold_invariants_are_on`.
 //! 8. Unsafe code is in `src/process.rs` alone: `tests/architecture.rs::unsafe_code_is_in_one_file`.
+//! 9. Whoever is not listed may do nothing: `tests/settings.rs::people_who_are_not_listed_may_do_nothing`.
+//! 10. What goes out is what the platform takes, is never lost, and notifies nobody by a task's text:
+//!     `tests/gateway/platforms/story.rs::long_output_and_markup_arrive_whole_and_harmless`.
 
 #![deny(unsafe_code)]
 

@@ -9,6 +9,7 @@ mod environment;
 mod home;
 mod layers;
 mod origin;
+mod platforms;
 mod profile;
 mod recipe;
 mod reference;
@@ -29,6 +30,7 @@ pub use self::{
     environment::Environment,
     home::{create_home, home},
     origin::{Origin, Row},
+    platforms::{Account, DiscordSettings, Platforms, SlackMode, SlackSettings, TelegramMode, TelegramSettings},
     profile::{Kind, Profile, Profiles, Prompt},
     recipe::{Found, discover},
     reference::reference,
@@ -51,6 +53,7 @@ pub struct Settings {
     pub access: Access,
     pub logs: Logs,
     pub delivery: Delivery,
+    pub platforms: Platforms,
     pub profiles: Profiles,
     /// Agent command lines on `PATH` that became profiles because none is configured.
     pub found: Vec<Found>,
@@ -83,6 +86,7 @@ impl Settings {
         let others = AccessRoles::read(&mut Reader::at(&merged, &["access", "roles"], &mut findings));
         let logs = Logs::read(&mut Reader::at(&merged, &["logs"], &mut findings));
         let delivery = Delivery::read(&mut Reader::at(&merged, &["delivery"], &mut findings));
+        let platforms = Platforms::read(&merged, &mut findings);
         let names = layers::names(&merged, "profiles");
         let profiles = names.iter().filter_map(|text| {
             let name: ProfileName = text.parse().ok()?;
@@ -94,7 +98,7 @@ impl Settings {
         let Findings { rows, problems, .. } = findings;
         Refusal::of(problems)?;
         let access = Access::new(owners, others);
-        Ok(Self { dispatch, workspaces, access, logs, delivery, profiles, found, roles, rows, file })
+        Ok(Self { dispatch, workspaces, access, logs, delivery, platforms, profiles, found, roles, rows, file })
     }
 
     /// Every setting in force, with its origin and with secrets hidden.

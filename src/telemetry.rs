@@ -51,10 +51,16 @@ where
     }
 }
 
+/// A client quotes what it cannot read, which may be what somebody wrote.
+#[cfg(feature = "discord")]
+const QUIET: &str = kanban_discord::QUIET;
+#[cfg(not(feature = "discord"))]
+const QUIET: &str = "";
+
 /// The crates of this workspace are all named `kanban…`.
 fn filter(level: LogLevel) -> EnvFilter {
     let others = level.min(LogLevel::Warn);
-    EnvFilter::new(format!("{others},kanban={level}"))
+    EnvFilter::new([&format!("{others},kanban={level}"), QUIET].join(","))
 }
 
 /// Tells where a panic happened. Its message is left out: it may quote what was being handled.

@@ -82,9 +82,12 @@ fn is_for_workers(verb: &Verb) -> bool {
         },
         Verb::Operate(operate) => match operate {
             Operate::Assign(_) | Operate::Cancel(_) => true,
-            Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Dispatch(_) | Operate::Gc(_) => {
-                false
-            }
+            Operate::Reassign(_)
+            | Operate::Reclaim(_)
+            | Operate::Retry(_)
+            | Operate::Dispatch(_)
+            | Operate::Outbox(_)
+            | Operate::Gc(_) => false,
         },
         Verb::Own(own) => match own {
             Own::Settings(_) => false,

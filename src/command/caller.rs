@@ -49,4 +49,6 @@ impl Caller {
 pub struct Update {
     pub platform: String,
     pub id: String,
+    /// What the platform needs in order to answer in place.
+    pub return_address: Option<String>,
 }

@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use kanban_platform::{Author, Block};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    board::{Board, BoardSlug, Boards, Error, Reason, Refusal, Tx, delivery::Told, error::refuse},
+    board::{Board, BoardSlug, Boards, Error, Reason, Refusal, Tx, delivery::Told, error::refuse, task::Status},
     clock::{Clock, Millis},
     command::{
         access,
@@ -165,6 +166,27 @@ impl Desk {
         }
     }
 
+    /// Tells somebody whom nobody has let in, once and for all; whatever else they send is met with silence.
+    pub async fn turn_away(&self, caller: &Caller, update: &Update, author: &Author) -> Outcome {
+        let person = format!("{}:{}", author.platform, author.id);
+        let reply = Reply::refused(format!(
+            "you are not known here; an owner can add `{person}` to `[access]` in the settings"
+        ));
+        let kept = async {
+            let board = self.board_of(caller, None).await?;
+            let mut tx = board.write().await?;
+            let is_first = tx.meet_stranger(&person, self.now()).await?;
+            let reply = if is_first { reply } else { Reply { exit: reply.exit, ..Reply::silent() } };
+            let deliveries = self.keep(&mut tx, caller, update, &reply, Vec::new()).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(Outcome { reply, deliveries })
+        };
+        kept.await.unwrap_or_else(|error| {
+            tracing::error!(%error, update.platform, update.id, "an answer to update {} could not be kept", update.id);
+            Outcome::default()
+        })
+    }
+
     /// What an update brought when it was worked on before; none if it was not.
     pub async fn receipt(&self, update: &Update) -> Result<Option<Receipt>, Error> {
         for board in self.boards.all().await? {
@@ -263,8 +285,9 @@ impl Desk {
     ) -> Result<Outcome, Error> {
         let mut edits = Vec::new();
         if let Some(press) = press.filter(|_| done.reply.exit == 0) {
-            let text = format!("{}\n→ {}: {}", press.told.post.text, press.label, caller.actor.name());
-            edits.push(tx.owe_edit(press.told, press.message, text, self.now()).await?);
+            let mut body = press.told.post.body.clone();
+            body.push(Block::Footer(format!("→ {}: {}", press.label, caller.actor.name())));
+            edits.push(tx.owe_edit(press.told, press.message, body, self.now()).await?);
         }
         let deliveries = match update {
             Some(update) => self.keep(&mut tx, caller, update, &done.reply, edits).await?,
@@ -291,8 +314,13 @@ impl Desk {
         let now = self.now();
         let receipt = match caller.thread() {
             Some(thread) => {
-                let delivery = tx.owe_reply(thread, &update.id, reply.clone().into_answer(), now).await?;
-                let deliveries = std::iter::once(delivery).chain(edits).collect();
+                let address = update.return_address.as_deref();
+                let mut deliveries = Vec::new();
+                // Where a platform shows that an answer is under way, it must learn that there is none.
+                if !reply.is_silent || address.is_some() {
+                    deliveries.push(tx.owe_reply(thread, &update.id, address, reply.clone().into_answer(), now).await?);
+                }
+                deliveries.extend(edits);
                 Receipt { exit: reply.exit, deliveries, ..Receipt::default() }
             }
             None => Receipt {
@@ -313,8 +341,32 @@ impl Desk {
 /// Refuses a press when another one was faster.
 async fn first_to_press(tx: &mut Tx, press: Option<&Press<'_>>) -> Result<(), Error> {
     let Some(press) = press else { return Ok(()) };
-    match tx.told(&press.told.post.thread, press.message).await? {
+    match tx.told_by_id(press.told.delivery).await? {
         Some(told) if told.is_pressed() => refuse!(Stale, "{}", Press::TOO_LATE),
-        Some(_) | None => Ok(()),
+        Some(told) => still_asked(tx, &told).await,
+        None => Ok(()),
+    }
+}
+
+/// Refuses the buttons of a question that was answered on another road meanwhile.
+async fn still_asked(tx: &mut Tx, told: &Told) -> Result<(), Error> {
+    let asks = matches!(told.event.as_deref(), Some("blocked" | "block_loop_detected" | "gave_up"));
+    let Some(id) = told.task.as_ref().filter(|_| asks).and_then(|id| id.parse().ok()) else { return Ok(()) };
+    let task = tx.task(&id).await?;
+    match task.status {
+        Status::Blocked | Status::Triage => Ok(()),
+        Status::Todo
+        | Status::Scheduled
+        | Status::Ready
+        | Status::Running
+        | Status::Review
+        | Status::Done
+        | Status::Archived => {
+            refuse!(
+                Stale,
+                "too late: task {id} does not wait any more, it is {}; `{{kanban}} show {id}` tells more",
+                task.status
+            )
+        }
     }
 }

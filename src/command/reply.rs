@@ -1,5 +1,6 @@
 //! What a command answers: a value, handed back to whoever asked.
 
+use kanban_platform::Block;
 use serde_json::Value;
 
 use crate::board::{Error, Reason, TaskId, delivery::Answer};
@@ -9,10 +10,14 @@ use crate::board::{Error, Reason, TaskId, delivery::Answer};
 pub struct Reply {
     /// What was asked for, or what was done. Standard output of the command line.
     pub text: String,
+    /// The text is a table or output, to be shown in a fixed width.
+    pub is_fixed: bool,
     /// What was refused, and hints. Standard error of the command line.
     pub notes: String,
     /// 0 done, 1 refused, 2 not understood.
     pub exit: u8,
+    /// Nobody is told anything.
+    pub is_silent: bool,
     /// Nothing was saved because something outside failed: the same command may go well later.
     pub is_fault: bool,
     /// The task that it is about, where it is about one.
@@ -35,6 +40,11 @@ impl Reply {
 
     pub fn refused(text: impl Into<String>) -> Self {
         Self { notes: text.into(), exit: 1, ..Self::default() }
+    }
+
+    /// No answer at all.
+    pub fn silent() -> Self {
+        Self { is_silent: true, ..Self::default() }
     }
 
     pub fn about(self, task: &TaskId) -> Self {
@@ -60,18 +70,18 @@ impl Reply {
 
     /// The form that chat shows: all of it, and privately when it is a refusal.
     pub fn into_answer(self) -> Answer {
-        let mut text = self.text;
-        if !self.notes.is_empty() {
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(&self.notes);
+        let mut body = Vec::new();
+        if !self.text.is_empty() {
+            body.push(if self.is_fixed { Block::Code(self.text) } else { Block::Text(self.text) });
         }
-        if text.is_empty() {
-            text.push_str("(nothing to show)");
+        if !self.notes.is_empty() {
+            body.push(Block::Text(self.notes));
+        }
+        if body.is_empty() && !self.is_silent {
+            body.push(Block::Text("(nothing to show)".to_owned()));
         }
         Answer {
-            text,
+            body,
             private: self.exit != 0,
             task: self.task.map(|task| task.to_string()),
             event: self.event.map(str::to_owned),

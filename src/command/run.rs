@@ -5,6 +5,7 @@ mod boards;
 mod create;
 mod dispatch;
 mod gc;
+mod outbox;
 mod settings;
 mod tasks;
 
@@ -90,7 +91,7 @@ pub(super) fn changes_tasks(verb: &Operate) -> bool {
         Operate::Assign(_) | Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Cancel(_) => {
             true
         }
-        Operate::Dispatch(_) | Operate::Gc(_) => false,
+        Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Gc(_) => false,
     }
 }
 
@@ -102,7 +103,9 @@ pub(super) async fn operate(desk: &Desk, caller: &Caller, verb: &Operate, tx: &m
         Operate::Reclaim(args) => tasks::reclaim(desk, caller, args, tx).await,
         Operate::Retry(args) => tasks::retry(desk, caller, args, tx).await,
         Operate::Cancel(args) => tasks::cancel(desk, caller, args, tx).await,
-        Operate::Dispatch(_) | Operate::Gc(_) => Err(Error::refused(Reason::Invalid, "this is no change of tasks")),
+        Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Gc(_) => {
+            Err(Error::refused(Reason::Invalid, "this is no change of tasks"))
+        }
     }
 }
 
@@ -117,6 +120,9 @@ pub(super) async fn outside(
         Verb::Read(Read::Boards(args)) => boards::run(desk, caller, args).await,
         Verb::Read(read) => look(desk, caller, &desk.board_of(caller, named).await?, read).await,
         Verb::Operate(Operate::Dispatch(args)) => dispatch::run(desk, caller, named, args).await,
+        Verb::Operate(Operate::Outbox(args)) => {
+            outbox::run(desk, caller, &desk.board_of(caller, named).await?, args).await
+        }
         Verb::Operate(Operate::Gc(args)) => gc::run(desk, &desk.board_of(caller, named).await?, args).await,
         Verb::Own(Own::Settings(args)) => Ok(settings::show(desk, args)),
         Verb::Shell(Shell::Init(_)) => boards::init(desk).await,
@@ -150,7 +156,20 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         here: &here,
     };
     let mut tx = board.read().await?;
-    match verb {
+    // Tables and output keep their columns in chat; what reads like a letter does not need to.
+    let is_fixed = match verb {
+        Read::List(_)
+        | Read::Context(_)
+        | Read::Runs(_)
+        | Read::Log(_)
+        | Read::Stats(_)
+        | Read::Assignees(_)
+        | Read::Diagnostics(_)
+        | Read::NotifyList(_)
+        | Read::Boards(_) => true,
+        Read::Show(_) | Read::Tail(_) | Read::Watches(_) | Read::Why(_) | Read::Attachments(_) => false,
+    };
+    let reply = match verb {
         Read::List(args) => view::list(&mut tx, args, &view).await,
         Read::Show(args) => view::show(&mut tx, args, &view).await,
         Read::Tail(args) => view::tail(&mut tx, args, &view).await,
@@ -165,7 +184,8 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         Read::Attachments(args) => view::attachments(&mut tx, args, &view).await,
         Read::NotifyList(args) => view::notify_list(&mut tx, args, &view).await,
         Read::Boards(args) => boards::run(desk, caller, args).await,
-    }
+    };
+    reply.map(|reply| Reply { is_fixed, ..reply })
 }
 
 /// What the worker of a run is told.

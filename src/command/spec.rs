@@ -1,6 +1,6 @@
 //! Reading the declaration once into plain data, which is all that the rest of the program sees of it.
 
-use std::{any::TypeId, sync::OnceLock};
+use std::{any::TypeId, collections::BTreeMap, sync::OnceLock};
 
 use clap::{ArgAction, Command, CommandFactory, Subcommand};
 use kanban_platform::{Arg, Capability, Choice, Kind, Spec, Surface};
@@ -8,8 +8,9 @@ use kanban_platform::{Arg, Capability, Choice, Kind, Spec, Surface};
 use crate::{
     board::id::{BoardSlug, ProfileName, TaskId},
     command::{
+        german::german,
         value::{Assignee, Prose, Tenant, WorkspaceArg},
-        verbs::{BoardsOwn, Internal, Kanban, MENU, Operate, Own, Read, Shell, Write},
+        verbs::{BoardsOwn, Internal, Kanban, MENU, Operate, Own, Read, SHORTCUTS, Shell, Write},
     },
 };
 
@@ -27,6 +28,7 @@ pub fn spec() -> &'static Spec {
         ];
         let declaration = declaration();
         let mut root = read(declaration, "", Surface::Chat, Capability::Read);
+        root.translations = translations("kanban");
         root.args = declaration.get_arguments().map(arg).collect();
         root.verbs = declaration
             .get_subcommands()
@@ -34,7 +36,12 @@ pub fn spec() -> &'static Spec {
                 let (surface, capability, _) =
                     groups.iter().find(|(_, _, names)| names.iter().any(|name| name == verb.get_name()))?;
                 let surface = if MENU.contains(&verb.get_name()) { Surface::Menu } else { *surface };
-                Some(read(verb, "", surface, *capability))
+                let shortcut = SHORTCUTS.iter().find(|(_, name)| *name == verb.get_name());
+                Some(Spec {
+                    shortcut: shortcut.map(|(shortcut, _)| (*shortcut).to_owned()),
+                    translations: translations(verb.get_name()),
+                    ..read(verb, "", surface, *capability)
+                })
             })
             .collect();
         let owned = names::<BoardsOwn>();
@@ -114,7 +121,13 @@ fn read(command: &Command, parents: &str, surface: Surface, capability: Capabili
         name,
         surface,
         capability,
+        shortcut: None,
+        translations: BTreeMap::new(),
     }
+}
+
+fn translations(verb: &str) -> BTreeMap<String, String> {
+    german(verb).map(|about| ("de".to_owned(), about.to_owned())).into_iter().collect()
 }
 
 /// `create <TITLE>… [--body <TEXT>] …`: required arguments first, as they are typed.

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use kanban_platform::Surface;
+
+use crate::command::{spec::spec, verbs::SHORTCUTS};
+
 /// The most bytes that one command may have.
 pub const LONGEST: usize = 64 * 1024;
 
@@ -32,10 +36,34 @@ impl<'a> Word<'a> {
 
 /// What follows `/kanban`, `!kanban` or `/kanban@bot`, in any case; nothing when the message is not a command.
 pub fn command_of(text: &str) -> Option<&str> {
+    behind(text, "kanban")
+}
+
+/// A message that is a command, as it is with `/kanban`: itself, or a verb's own command (`/tasks`) written out.
+pub fn slash_command<'a>(text: &'a str) -> Option<Cow<'a, str>> {
+    if command_of(text).is_some() {
+        return Some(Cow::Borrowed(text));
+    }
+    let written_out = |(shortcut, verb): &(&str, &str)| {
+        let rest: &'a str = behind(text, shortcut)?;
+        Some(Cow::Owned(format!("/kanban {verb}{rest}")))
+    };
+    SHORTCUTS.iter().find_map(written_out)
+}
+
+/// Tells whether a message that speaks to us begins with a verb, or with the word `kanban`.
+pub fn named_verb(text: &str) -> bool {
+    let text = text.trim_start_matches(|c| is_blank(c) || is_mark(c));
+    let first = text.split(is_blank).next().unwrap_or_default().to_lowercase();
+    first == "kanban" || first == "help" || spec().at(&[&first]).is_some_and(|verb| verb.surface <= Surface::Chat)
+}
+
+/// What follows a command of this name.
+fn behind<'a>(text: &'a str, command: &str) -> Option<&'a str> {
     let text = text.trim_start_matches(|c| is_blank(c) || is_mark(c));
     let rest = text.strip_prefix(['/', '!'])?;
-    let rest = match rest.get(.."kanban".len()) {
-        Some(name) if name.eq_ignore_ascii_case("kanban") => &rest["kanban".len()..],
+    let rest = match rest.get(..command.len()) {
+        Some(name) if name.eq_ignore_ascii_case(command) => &rest[command.len()..],
         _ => return None,
     };
     let rest = match rest.strip_prefix('@') {

@@ -25,6 +25,10 @@ pub const MENU: &[&str] = &[
     "log", "watch", "unwatch", "stats", "archive", "dispatch", "boards", "schedule",
 ];
 
+/// The verbs that have a command of their own where a menu has no room for `/kanban` before them: `/tasks` for
+/// `/kanban list`.
+pub const SHORTCUTS: &[(&str, &str)] = &[("tasks", "list"), ("task", "show"), ("new", "create"), ("answer", "unblock")];
+
 /// A board of tasks that workers do
 #[derive(Clone, Debug, PartialEq, Parser)]
 #[command(name = "kanban", disable_help_subcommand = true, disable_help_flag = true)]
@@ -163,6 +167,8 @@ pub enum Operate {
     Cancel(Cancel),
     /// Start workers for ready tasks now, or pause and resume that
     Dispatch(Dispatch),
+    /// Show posts that have not arrived, try them again, or give them up
+    Outbox(Outbox),
     /// Remove old workspaces, events and logs
     Gc(Gc),
 }
@@ -981,6 +987,45 @@ pub struct DispatchStatus {
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Outbox {
+    /// `list` where none is given.
+    #[command(subcommand)]
+    pub verb: Option<OutboxVerb>,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum OutboxVerb {
+    /// List the posts that have not arrived, and why
+    #[command(visible_alias = "ls")]
+    List(OutboxList),
+    /// Try posts again now, in parked threads too
+    Retry(OutboxRetry),
+    /// Give up the posts that were refused for good, or one that waits
+    Purge(OutboxPurge),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub struct OutboxList {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct OutboxRetry {
+    /// Only this post, by its number in `outbox list`
+    #[arg(value_name = "NUMBER")]
+    pub number: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct OutboxPurge {
+    /// Only this post, by its number in `outbox list`
+    #[arg(value_name = "NUMBER")]
+    pub number: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

@@ -51,7 +51,8 @@ async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller
 }
 
 async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Call) -> Answer {
-    let update = Update { platform: "worker".to_owned(), id: format!("{}/{run}/{}", board.slug(), call.call) };
+    let id = format!("{}/{run}/{}", board.slug(), call.call);
+    let update = Update { platform: "worker".to_owned(), id, return_address: None };
     match desk.receipt(&update).await {
         Ok(None) => {}
         Ok(Some(receipt)) => {

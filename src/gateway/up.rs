@@ -13,13 +13,13 @@ use kanban_platform::{Commands, Platform, PlatformError};
 use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Gateway, lock::GatewayLock};
+use super::{Gateway, lock::GatewayLock, platforms};
 use crate::{
-    board::{BoardSlug, Boards, Error, Fault, Reason},
+    board::{BoardSlug, Boards, Error, Fault, Reason, error::refuse},
     clock::Clock,
     command::{Desk, GatewayFacts, SharedSettings, is_paused, paused_profiles},
     control::Control,
@@ -43,6 +43,9 @@ pub struct Up {
 
 /// Exists while the last gateway stopped in order; without it, everything is checked before it is used.
 const CLEAN_STOP: &str = "clean-stop";
+
+/// How long platforms may take to say goodbye.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// Runs the gateway of a home until it is told to stop, or, with lines on standard input, until they have ended and the
 /// work is done.
@@ -71,7 +74,13 @@ pub async fn up(up: Up) -> Result<(), Error> {
     let mut hangup = signal(SignalKind::hangup())?;
 
     let console = console.map(|mode| open_console(&home, mode, &clock)).transpose()?;
+    let chats = platforms::build(&desk.settings.get(), &clock);
+    if chats.is_empty() && !desk.settings.get().platforms.kinds().is_empty() {
+        refuse!(Invalid, "none of the platforms that are configured can be used; the log says why");
+    }
+    let stay = stay || !chats.is_empty();
     let mut platforms = Platforms::new();
+    platforms.extend(chats.iter().map(|chat| (chat.name().to_owned(), Arc::clone(chat))));
     if let Some(console) = &console {
         platforms.insert(console.name().to_owned(), Arc::clone(console) as Arc<dyn Platform>);
     }
@@ -88,8 +97,13 @@ pub async fn up(up: Up) -> Result<(), Error> {
         Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone(), program });
     let controlling = tokio::spawn(control.serve(listener, work.clone()));
     tell(console.as_ref(), &banner);
+    let working = tokio::spawn(Arc::clone(&gateway).work(work.clone()));
+    let commands: Arc<dyn Commands> = gateway;
+    let mut connections = JoinSet::new();
+    for chat in chats {
+        connections.spawn(platforms::supervise(chat, Arc::clone(&commands), work.clone()));
+    }
     let mut chatting = console.map(|console| {
-        let commands: Arc<dyn Commands> = gateway;
         let shutdown = work.clone();
         tokio::spawn(async move { console.run(commands, shutdown).await })
     });
@@ -119,12 +133,14 @@ pub async fn up(up: Up) -> Result<(), Error> {
     });
 
     work.cancel();
-    for part in [dispatching, controlling] {
+    for part in [working, dispatching, controlling] {
         let _ = part.await;
     }
     if let Some(chatting) = chatting {
         let _ = chatting.await;
     }
+    // What a platform has taken in is kept, so one that does not end is left behind.
+    let _ = tokio::time::timeout(CLOSING, connections.join_all()).await;
     delivery.cancel();
     let _ = notifying.await;
     boards.close().await;
@@ -213,7 +229,7 @@ fn reload(desk: &Desk, home: &Path) {
 
 async fn ended(chatting: &mut Option<JoinHandle<Result<(), PlatformError>>>) -> Result<(), PlatformError> {
     match chatting {
-        Some(task) => task.await.unwrap_or_else(|error| Err(PlatformError(error.to_string()))),
+        Some(task) => task.await.unwrap_or_else(|error| Err(PlatformError::Broken(error.to_string()))),
         None => std::future::pending().await,
     }
 }

@@ -88,6 +88,14 @@ impl Access {
         // Who sits at the console has the machine already, so only a role of their own takes that of an owner away.
         given.or((author.platform == CONSOLE).then_some(Role::Owner))
     }
+
+    /// Tells whether anybody on a kind of platform has a role.
+    pub fn names_anybody_on(&self, kind: &str) -> bool {
+        self.entries.iter().any(|(who, _)| match who {
+            Visitor::One(person) => person.platform == kind,
+            Visitor::Everybody { platform } => platform == kind,
+        })
+    }
 }
 
 const CONSOLE: &str = "console";

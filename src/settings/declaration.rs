@@ -8,6 +8,7 @@ use std::{
 use super::{
     access::{AccessRoles, AccessSettings},
     choice::choice,
+    platforms::{DiscordSettings, SlackSettings, TelegramSettings},
     profile::ProfileSettings,
     section::{Field, Section, section},
     value::{Directory, Seconds},
@@ -126,6 +127,12 @@ pub(super) fn groups() -> &'static [Group] {
         group::<AccessRoles>(&["access", "roles"]),
         group::<Logs>(&["logs"]),
         group::<Delivery>(&["delivery"]),
+        group::<DiscordSettings>(&["platforms", "discord"]),
+        group::<DiscordSettings>(&["platforms", "discord", NAME]),
+        group::<TelegramSettings>(&["platforms", "telegram"]),
+        group::<TelegramSettings>(&["platforms", "telegram", NAME]),
+        group::<SlackSettings>(&["platforms", "slack"]),
+        group::<SlackSettings>(&["platforms", "slack", NAME]),
         group::<ProfileSettings>(&["profiles", NAME]),
     ];
     GROUPS

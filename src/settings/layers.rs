@@ -194,13 +194,14 @@ fn check_table(table: &Map<String, Value>, path: &mut Vec<String>, origin: &str,
         }
         path.push(key.clone());
         let name = path.join(".");
-        if !groups().iter().any(|group| group.begins_with(path)) {
+        let below = table_of(&table[key]);
+        if !groups().iter().any(|group| group.begins_with(path)) || (below.is_none() && may_be_a_key(path)) {
             let hint = nearest_key(path).map_or_else(
                 || "; `kanban settings show` lists the keys".to_owned(),
                 |near| format!("; did you mean `{near}`?"),
             );
             problems.push(format!("`{name}` ({origin}) is not a setting{hint}"));
-        } else if let Some(below) = table_of(&table[key]) {
+        } else if let Some(below) = below {
             check_table(below, path, origin, problems);
         } else {
             let got = kind(&table[key].kind);
@@ -208,6 +209,14 @@ fn check_table(table: &Map<String, Value>, path: &mut Vec<String>, origin: &str,
         }
         path.pop();
     }
+}
+
+/// Whether keys stand beside sections of any name, so that a value there is rather an unknown key than a section.
+fn may_be_a_key(path: &[String]) -> bool {
+    path.split_last().is_some_and(|(_, section)| {
+        let is_named = |group: &Group| group.begins_with(path) && group.path[section.len()] != NAME;
+        groups().iter().any(|group| group.is_at(section)) && !groups().iter().any(is_named)
+    })
 }
 
 /// The known key that is most likely meant by an unknown one: near it in its section, or of its name in another one.
@@ -273,8 +282,12 @@ fn recipes_for(
 
 /// The names below `profiles` and `roles` that are set.
 pub(super) fn names<'a>(merged: &'a Map<String, Value>, section: &str) -> BTreeSet<&'a str> {
-    let table = merged.get(section).and_then(table_of);
-    table.into_iter().flat_map(|table| table.keys().map(String::as_str)).collect()
+    merged.get(section).and_then(table_of).map(names_in).unwrap_or_default()
+}
+
+/// The names in a table, in order.
+pub(super) fn names_in(table: &Map<String, Value>) -> BTreeSet<&str> {
+    table.keys().map(String::as_str).collect()
 }
 
 /// Refuses `[roles.NAME]` of a role that does not exist.

@@ -1,14 +1,16 @@
 //! `docs/configuration.md`, from the declaration.
 
 use super::{
-    declaration::{Group, groups},
+    declaration::{Group, NAME, groups},
     recipe,
     template::Placeholder,
 };
 
 /// The page on settings, as Markdown.
 pub fn reference() -> String {
-    let sections: String = groups().iter().map(section).collect();
+    // A further account of a platform has the keys of the first.
+    let is_account = |group: &&Group| group.path.first() == Some(&"platforms") && group.path.last() == Some(&NAME);
+    let sections: String = groups().iter().filter(|group| !is_account(group)).map(section).collect();
     let placeholders: String = Placeholder::ALL
         .iter()
         .map(|placeholder| format!("- `{{{}}}`: {}\n", placeholder.name(), placeholder.about()))

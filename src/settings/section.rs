@@ -73,6 +73,11 @@ impl<'a> Reader<'a> {
         self.problem(&format!("{}.{key}", self.path), &origin, reason);
     }
 
+    /// Whether something is written at a key, be it right or wrong.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     fn problem(&mut self, key: &str, origin: &Origin, reason: &str) {
         self.findings.problems.push(format!("`{key}` ({origin}): {reason}"));
     }
