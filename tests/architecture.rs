@@ -12,6 +12,10 @@ use config::{FileFormat, Format, Map, Value, ValueKind};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// The clients of the platforms, and the adapter that each is for.
+const CLIENTS: [(&str, &str); 3] =
+    [("serenity", "adapters/discord/"), ("teloxide", "adapters/telegram/"), ("slack-morphism", "adapters/slack/")];
+
 /// Rust files below these folders, by their path from the root, with their text.
 fn sources(folders: &[&str]) -> Vec<(String, String)> {
     let mut files = Vec::new();
@@ -86,9 +90,25 @@ fn verbs_are_declared_in_command() {
 #[test]
 fn each_platform_is_known_to_its_adapter() {
     named_only_in("rustyline", &["adapters/console/"]);
-    named_only_in("serenity", &["adapters/discord/"]);
-    named_only_in("teloxide", &["adapters/telegram/"]);
-    named_only_in("slack_morphism", &["adapters/slack/"]);
+    for (client, adapter) in CLIENTS {
+        // Slack's client also reads the events of our own server, in its tests.
+        named_only_in(&client.replace('-', "_"), &[adapter, "tests/fakes/tests/slack/"]);
+    }
+}
+
+/// A client that is named nowhere may still come in by a manifest.
+#[test]
+fn each_client_comes_in_by_its_adapter_alone() {
+    let bans = fs::read_to_string(Path::new(ROOT).join("deny.toml")).unwrap();
+    for (client, adapter) in CLIENTS {
+        for (manifest, table) in manifests() {
+            let names = dependencies(&table, &["dependencies", "build-dependencies"]);
+            assert!(!names.contains(&client.to_owned()) || manifest.starts_with(adapter), "{manifest} has `{client}`");
+        }
+        let member = adapter.trim_matches('/').replace("adapters/", "kanban-");
+        let ban = format!("{{ crate = \"{client}\", wrappers = [\"{member}\"");
+        assert!(bans.contains(&ban), "deny.toml should allow `{client}` in `{member}`");
+    }
 }
 
 #[test]
@@ -162,7 +182,7 @@ fn the_lints_that_hold_invariants_are_on() {
 fn what_comes_from_outside_comes_through_one_door() {
     let exceptions: Vec<_> = sources(&["src", "adapters"])
         .into_iter()
-        .filter(|(_, text)| names(text, "disallowed_methods"))
+        .filter(|(file, text)| !file.contains("/tests/") && names(text, "disallowed_methods"))
         .map(|(file, _)| file)
         .collect();
     // What points git at another repository is taken out of its environment, and none of it is read.
@@ -177,7 +197,7 @@ fn each_invariant_names_tests_that_exist() {
     let code = fs::read_to_string(Path::new(ROOT).join("src/lib.rs")).unwrap();
     let code: Vec<_> = code.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim_end).collect();
     let (on_page, in_code) = (invariants(&page), invariants(&code.join("\n")));
-    assert_eq!(on_page.len(), 8, "the invariants should be found in docs/architecture.md");
+    assert_eq!(on_page.len(), 10, "the invariants should be found in docs/architecture.md");
     assert_eq!(in_code.len(), on_page.len(), "src/lib.rs should have each invariant too");
     for (number, (page, code)) in on_page.iter().zip(&in_code).enumerate() {
         assert!(!page.is_empty(), "invariant {} should name a test", number + 1);
@@ -199,13 +219,13 @@ fn invariants(text: &str) -> Vec<Vec<String>> {
         }
         let spans = line.split('`').skip(1).step_by(2);
         if let Some(tests) = invariants.last_mut() {
-            tests.extend(spans.filter(|span| span.starts_with("tests/")).map(str::to_owned));
+            tests.extend(spans.filter(|span| span.contains(".rs::")).map(str::to_owned));
         }
     }
     invariants
 }
 
-/// Whether `tests/file.rs::name` is a function under a test attribute.
+/// Whether `folder/file.rs::name` is a function under a test attribute.
 fn is_test(test: &str) -> bool {
     let Some((file, name)) = test.split_once("::") else { return false };
     let Ok(text) = fs::read_to_string(Path::new(ROOT).join(file)) else { return false };
@@ -228,6 +248,39 @@ fn every_dependency_has_its_reason() {
         .collect();
     assert!(used.contains("tokio"), "the manifests should be found");
     assert_eq!(explained, used, "docs/dependencies.md should have a line for each dependency and none more");
+}
+
+/// What stands in a manifest and is used nowhere is built for nothing.
+#[test]
+fn every_dependency_is_used() {
+    for (manifest, table) in manifests() {
+        let folder = Path::new(ROOT).join(&manifest).parent().unwrap().to_owned();
+        let text_of = |folders: &[&str]| {
+            let mut files = Vec::new();
+            for folder in folders.iter().map(|name| folder.join(name)).filter(|folder| folder.is_dir()) {
+                walk(&folder, &mut files);
+            }
+            let is_ours = |file: &&PathBuf| manifest != "Cargo.toml" || !relative(file).starts_with("tests/fakes");
+            let files = files.iter().filter(is_ours).filter(|file| file.extension().is_some_and(|end| end == "rs"));
+            files.map(|file| fs::read_to_string(file).unwrap()).collect::<String>()
+        };
+        let (program, tests) = (text_of(&["src"]), text_of(&["src", "tests", "benches", "examples"]));
+        for (kind, text) in [("dependencies", &program), ("dev-dependencies", &tests)] {
+            for name in dependencies(&table, &[kind]) {
+                assert!(opens_path(text, &name.replace('-', "_")), "{manifest} has `{name}` in its {kind} for nothing");
+            }
+        }
+    }
+}
+
+/// Whether code, comments left aside, has a path that begins with the name of a crate.
+fn opens_path(text: &str, name: &str) -> bool {
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let mut starts = code.flat_map(|code| code.match_indices(name).map(move |(at, _)| (&code[..at], &code[at..])));
+    starts.any(|(before, from)| {
+        let is_whole = !before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':'));
+        is_whole && from[name.len()..].starts_with("::")
+    })
 }
 
 #[test]

@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
-use kanban_gateway::settings::{
-    Environment, Kind, LogLevel, Origin, Prompt, Role, Settings, Values, WorkspaceDefault, create_home, discover, home,
-    reference,
+use kanban_gateway::{
+    secret::Secret,
+    settings::{
+        Environment, Kind, LogLevel, Origin, Platforms, Prompt, Role, Settings, SlackMode, TelegramMode, Values,
+        WorkspaceDefault, create_home, discover, home, reference,
+    },
 };
 use kanban_platform::{Author, Capability};
 use tempfile::TempDir;
@@ -559,6 +562,222 @@ fn the_home_is_created_for_its_owner_alone() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(create_home(&file).unwrap_err().to_string().contains("got a file, expected a directory"));
+}
+
+#[test]
+fn each_platform_is_an_account_and_may_have_further_ones() {
+    let settings = load(
+        "[platforms.discord]\ntoken = \"d1\"\nguilds = [\"123\"]\n[platforms.discord.second]\ntoken = \" d2\\n\"\n\
+         [platforms.telegram]\ntoken = \"t1\"\nmode = \"webhook\"\nlisten = \"127.0.0.1:8443\"\n\
+         webhook_url = \"https://bot.example.org/telegram/\"\nwebhook_secret = \"w1\"\n\
+         [platforms.slack.acme-2]\nbot_token = \"xoxb-1\"\nmode = \"http\"\nsigning_secret = \"s1\"\nlisten = \"[::1]:3000\"\n\
+         [platforms.slack.b]\nbot_token = \"xoxb-2\"\napp_token = \"xapp-2\"\napi_base = \"http://localhost:1/\"\n",
+        &[],
+    );
+    let Platforms { discord, telegram, slack } = &settings.platforms;
+    assert_eq!(settings.platforms.kinds(), ["discord", "telegram", "slack"]);
+    let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    let names: Vec<_> =
+        discord.iter().map(|account| (account.name.as_str(), secret(&account.settings.token))).collect();
+    assert_eq!(names, [("discord", Some("d1".to_owned())), ("discord.second", Some("d2".to_owned()))]);
+    let guilds = &discord[0].settings.guilds;
+    assert_eq!((guilds.len(), guilds[0].as_str()), (1, "123"));
+    let account = &telegram[0];
+    assert_eq!((account.name.as_str(), account.settings.mode), ("telegram", TelegramMode::Webhook));
+    assert_eq!(account.settings.webhook_url.as_ref().unwrap().as_str(), "https://bot.example.org/telegram");
+    assert_eq!(secret(&account.settings.webhook_secret).unwrap(), "w1");
+    // Without keys of its own, the table above the accounts is none.
+    assert_eq!(slack.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(), ["slack.acme-2", "slack.b"]);
+    assert_eq!((slack[0].settings.mode, slack[1].settings.mode), (SlackMode::Http, SlackMode::Socket));
+    assert_eq!(secret(&slack[0].settings.signing_secret).unwrap(), "s1");
+    assert_eq!(slack[0].settings.listen.unwrap().to_string(), "[::1]:3000");
+    assert_eq!(slack[1].settings.api_base.as_ref().unwrap().as_str(), "http://localhost:1");
+    assert_eq!(load("", &[]).platforms, Platforms::default());
+}
+
+#[test]
+fn what_a_platform_lacks_is_named_with_what_to_write() {
+    let here = "expected it here, in";
+    for (settings, expected) in [
+        ("[platforms.discord]\n", vec![format!("`platforms.discord.token` (default): is missing, {here} `token_file`, or in the environment")]),
+        (
+            "[platforms.discord]\nmessage_content = true\n",
+            vec![format!("`platforms.discord.token` (default): is missing, {here} `token_file`, or in the environment")],
+        ),
+        (
+            "[platforms.discord.second]\n",
+            vec![format!("`platforms.discord.second.token` (default): is missing, {here} `token_file`, or in the environment")],
+        ),
+        (
+            "[platforms.telegram]\nmode = \"webhook\"\n",
+            vec![
+                format!("`platforms.telegram.token` (default): is missing, {here} `token_file`, or in the environment"),
+                format!("`platforms.telegram.webhook_secret` (default): is missing, {here} `webhook_secret_file`, or in the environment"),
+                "`platforms.telegram.listen` (default): is missing, expected the address for webhook requests, as in `\"127.0.0.1:8443\"`".to_owned(),
+                "`platforms.telegram.webhook_url` (default): is missing, expected the public address of `listen`, as in `\"https://bot.example.org/telegram\"`".to_owned(),
+            ],
+        ),
+        (
+            "[platforms.slack.acme]\nmode = \"socket\"\n",
+            vec![
+                format!("`platforms.slack.acme.bot_token` (default): is missing, {here} `bot_token_file`, or in the environment"),
+                format!("`platforms.slack.acme.app_token` (default): is missing, {here} `app_token_file`, or in the environment"),
+            ],
+        ),
+        (
+            "[platforms.slack]\nbot_token = \"xoxb-1\"\nmode = \"http\"\n",
+            vec![
+                format!("`platforms.slack.signing_secret` (default): is missing, {here} `signing_secret_file`, or in the environment"),
+                "`platforms.slack.listen` (default): is missing, expected the address for signed requests, as in `\"127.0.0.1:3000\"`".to_owned(),
+            ],
+        ),
+    ] {
+        assert_eq!(refusals(settings, &[]), expected, "{settings}");
+    }
+}
+
+#[test]
+fn a_secret_may_lie_in_a_file_of_its_own() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    let (token, empty) = (file("token", "hunter2\n"), file("empty", " \n\n"));
+    let discord = |file: &str| format!("[platforms.discord]\ntoken_file = \"{file}\"\n");
+    let settings = load(&discord(&token), &[]);
+    assert_eq!(settings.platforms.discord[0].settings.token.as_ref().unwrap().expose(), "hunter2");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert!(settings.table().iter().all(|row| !row.to_string().contains("hunter2")));
+
+    let nowhere = folder.path().join("nowhere").display().to_string();
+    let key = "`platforms.discord.token_file` (HOME/kanban.toml)";
+    assert_eq!(
+        refusals(&discord(&nowhere), &[]),
+        [format!("{key}: `{nowhere}` cannot be read: No such file or directory (os error 2)")]
+    );
+    assert_eq!(
+        refusals(&discord(&empty), &[]),
+        [format!("{key}: `{empty}` is empty, expected the secret on its first line")]
+    );
+    let directory = folder.path().display().to_string();
+    assert!(refusals(&discord(&directory), &[])[0].starts_with(&format!("{key}: `{directory}` cannot be read: ")));
+    assert_eq!(
+        refusals(&format!("{}token = \"hunter2\"\n", discord(&token)), &[]),
+        ["`platforms.discord.token` (HOME/kanban.toml): is given, and so is `token_file`, expected one of them"]
+    );
+    // A variable stands above the file of settings, but which of the two secrets is meant is not guessed.
+    assert_eq!(
+        refusals(&discord(&token), &[("KANBAN__PLATFORMS__DISCORD__TOKEN", "hunter3")]),
+        [
+            "`platforms.discord.token` (KANBAN__PLATFORMS__DISCORD__TOKEN): is given, and so is `token_file`, expected one of them"
+        ]
+    );
+    // Whoever writes the secret itself there does not find it in the log.
+    for given in ["hunter2", "./hunter2"] {
+        let problems = refusals(&discord(given), &[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(&format!("{key}: ")) && problems[0].contains("/run/secrets/"), "{problems:?}");
+        assert!(!problems[0].contains("hunter2"), "{problems:?}");
+    }
+}
+
+#[test]
+fn accounts_come_from_the_environment_too() {
+    let variables = [
+        ("KANBAN__PLATFORMS__SLACK__ACME__BOT_TOKEN", "xoxb-hunter2"),
+        ("KANBAN__PLATFORMS__SLACK__ACME__APP_TOKEN", "xapp-hunter2"),
+        ("KANBAN__PLATFORMS__DISCORD__TOKEN", "hunter2"),
+        ("KANBAN__PLATFORMS__DISCORD__GUILDS", "12, 34"),
+        ("KANBAN__PLATFORMS__DISCORD__MESSAGE_CONTENT", "true"),
+    ];
+    let settings = load("[platforms.slack.acme]\napp_token = \"xapp-of-the-file\"\n", &variables);
+    let slack = &settings.platforms.slack;
+    assert_eq!((slack.len(), slack[0].name.as_str()), (1, "slack.acme"));
+    assert_eq!(slack[0].settings.bot_token.as_ref().unwrap().expose(), "xoxb-hunter2");
+    assert_eq!(slack[0].settings.app_token.as_ref().unwrap().expose(), "xapp-hunter2");
+    let discord = &settings.platforms.discord[0];
+    assert_eq!((discord.settings.guilds.len(), discord.settings.message_content), (2, true));
+    let row = |key: &str| settings.table().iter().find(|row| row.key == key).unwrap().to_string();
+    let name = "KANBAN__PLATFORMS__SLACK__ACME__BOT_TOKEN";
+    assert_eq!(row("platforms.slack.acme.bot_token"), format!("platforms.slack.acme.bot_token = \"(set)\"  # {name}"));
+    assert_eq!(row("platforms.slack.acme.signing_secret"), "platforms.slack.acme.signing_secret = none  # default");
+    assert!(!settings.table().iter().any(|row| row.to_string().contains("hunter2")));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert_eq!(
+        refusals("", &[("KANBAN__PLATFORMS__SLACK__ACME__BOT_TOKN", "hunter2")]),
+        [
+            "`KANBAN__PLATFORMS__SLACK__ACME__BOT_TOKN` is not a setting; did you mean `KANBAN__PLATFORMS__SLACK__ACME__BOT_TOKEN`?"
+        ]
+    );
+}
+
+#[test]
+fn mistakes_in_a_platform_are_named_without_its_secrets() {
+    let whole = "token = \"hunter2\"\n";
+    for (settings, expected) in [
+        (
+            format!("[platforms.discord]\n{whole}tokn = \"hunter2\"\n"),
+            "`platforms.discord.tokn` (HOME/kanban.toml) is not a setting; did you mean `platforms.discord.token`?",
+        ),
+        (
+            format!("[platforms.discord.second]\n{whole}message_contents = true\n"),
+            "`platforms.discord.second.message_contents` (HOME/kanban.toml) is not a setting; did you mean `platforms.discord.second.message_content`?",
+        ),
+        (
+            format!("[platforms.discrod]\n{whole}"),
+            "`platforms.discrod` (HOME/kanban.toml) is not a setting; did you mean `platforms.discord`?",
+        ),
+        (
+            "[platforms]\ndiscord = \"hunter2\"\n".to_owned(),
+            "`platforms.discord` (HOME/kanban.toml): got a text, expected a section, as in `[platforms.discord]`",
+        ),
+        (
+            "[platforms.discord]\ntoken = 5\n".to_owned(),
+            "`platforms.discord.token` (HOME/kanban.toml): got something else, expected a secret text",
+        ),
+        (
+            "[platforms.discord]\ntoken = [\"hunter2\"]\n".to_owned(),
+            "`platforms.discord.token` (HOME/kanban.toml): got something else, expected a secret text",
+        ),
+        (
+            format!("[platforms.discord]\n{whole}guilds = [\"my server\"]\n"),
+            "`platforms.discord.guilds` (HOME/kanban.toml): got the text `my server`, expected an id, as in `\"1234567890\"`",
+        ),
+        (
+            format!("[platforms.telegram]\n{whole}api_base = \"example.org\"\n"),
+            "`platforms.telegram.api_base` (HOME/kanban.toml): got the text `example.org`, expected an address, as in `\"https://chat.example.org\"`",
+        ),
+        (
+            format!("[platforms.telegram]\n{whole}mode = \"pull\"\n"),
+            "`platforms.telegram.mode` (HOME/kanban.toml): got `pull`, expected `\"polling\"`, `\"webhook\"`",
+        ),
+        (
+            format!("[platforms.telegram]\n{whole}listen = \"8443\"\n"),
+            "`platforms.telegram.listen` (HOME/kanban.toml): got the text `8443`, expected an address and a port, as in `\"127.0.0.1:8443\"`",
+        ),
+        (
+            "[platforms.slack.\"Acme Corp\"]\nbot_token = \"hunter2\"\napp_token = \"hunter2\"\n".to_owned(),
+            "`platforms.slack.Acme Corp` (HOME/kanban.toml): a name of an account has small letters, digits and `-`, as in `acme-2`",
+        ),
+        (
+            "[platforms.slack.\"\"]\nbot_token = \"hunter2\"\napp_token = \"hunter2\"\n".to_owned(),
+            "`platforms.slack.` (HOME/kanban.toml): a name of an account has small letters, digits and `-`, as in `acme-2`",
+        ),
+    ] {
+        let problems = refusals(&settings, &[]);
+        assert!(problems.contains(&expected.to_owned()), "{settings}{problems:#?}");
+        assert!(!problems.iter().any(|problem| problem.contains("hunter2")), "{problems:?}");
+    }
+    // One mistake is told once, and what follows from it not at all.
+    for settings in [
+        format!("[platforms.discord]\n{whole}tokn = \"hunter2\"\n"),
+        "[platforms]\ndiscord = \"hunter2\"\n".to_owned(),
+        "[platforms.discord]\ntoken = 5\n".to_owned(),
+        "[platforms.slack.\"Acme\"]\nbot_token = \"hunter2\"\n".to_owned(),
+    ] {
+        assert_eq!(refusals(&settings, &[]).len(), 1, "{:?}", refusals(&settings, &[]));
+    }
 }
 
 #[test]

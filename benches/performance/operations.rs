@@ -282,6 +282,8 @@ async fn chat(scale: Scale, home: &Home, tasks: usize, table: &mut Table) {
             thread: place(),
             input: Input::Text("/kanban list".to_owned()),
             reply_to: None,
+            addressed: true,
+            return_address: None,
         };
         let begun = Instant::now();
         let receipt = gateway.handle(request).await;
@@ -314,7 +316,7 @@ impl Platform for Ear {
         Ok(())
     }
 
-    async fn post(&self, post: &Post) -> Result<String, PostError> {
+    async fn post(&self, post: &Post, _in_doubt_since: Option<i64>) -> Result<String, PostError> {
         self.0.send(Instant::now()).map_err(|error| PostError::Refused(error.to_string()))?;
         Ok(post.delivery.clone())
     }

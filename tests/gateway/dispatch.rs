@@ -10,7 +10,8 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::home::{Home, Scale, Wire, until};
+use crate::home::{Home, Wire, until};
+use crate::scale::Scale;
 
 /// Lines of a script that wait until a test makes a file.
 fn wait_for(file: &Path) -> String {

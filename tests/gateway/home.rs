@@ -1,6 +1,7 @@
 //! A home of its own for the real binary: gateways in it, command lines against it, and what they leave behind.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, BufRead, BufReader, Write},
     os::unix::net::UnixStream,
@@ -13,6 +14,8 @@ use std::{
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::scale::report;
 
 /// Longer than anything in these tests takes; a test that reaches it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -298,6 +301,21 @@ impl Home {
         self.database().query_row(query, [], |row| row.get(0)).unwrap()
     }
 
+    /// Puts so many tasks that are done on the board. No gateway may run.
+    pub(crate) fn fill(&self, count: usize) {
+        let statement = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1) \
+            INSERT INTO tasks (id, title, status, created_by, created_at, completed_at) \
+            SELECT printf('t_%08d', n), 'task number ' || n, 'done', 'console:ann', n, n FROM numbers";
+        self.database().execute(statement, [i64::try_from(count).unwrap()]).unwrap();
+    }
+
+    /// How many tasks have each title.
+    pub(crate) fn titles(&self) -> BTreeMap<String, i64> {
+        let database = self.database();
+        let mut query = database.prepare("SELECT title, count(*) FROM tasks GROUP BY title").unwrap();
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    }
+
     /// The kinds of a task's events, in their order.
     pub(crate) fn events(&self, task: &str) -> Vec<String> {
         let database = self.database();
@@ -470,44 +488,5 @@ fn until_or<T>(mut look: impl FnMut() -> Option<T>, failure: impl Fn() -> String
         }
         assert!(start.elapsed() < PATIENCE, "{}", failure());
         thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Tells the person who runs the tests.
-pub(crate) fn report(line: &str) {
-    io::stderr().lock().write_all(format!("{line}\n").as_bytes()).unwrap();
-}
-
-/// How much a test does: `KANBAN_TEST_SCALE=full` asks for all of it.
-pub(crate) struct Scale {
-    name: &'static str,
-    pub(crate) count: usize,
-    start: Instant,
-    seed: u64,
-}
-
-impl Scale {
-    #[expect(clippy::disallowed_methods, reason = "the scale of a test comes from whoever runs it")]
-    pub(crate) fn of(name: &'static str, plain: usize, full: usize) -> Self {
-        let is_full = std::env::var_os("KANBAN_TEST_SCALE").is_some_and(|scale| scale == "full");
-        let seed = std::env::var("KANBAN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| u64::from_be_bytes(kanban_gateway::random::bytes::<8>()));
-        let count = if is_full { full } else { plain };
-        report(&format!("{name}: seed {seed}, scale {}", if is_full { "full" } else { "plain" }));
-        Self { name, count, start: Instant::now(), seed }
-    }
-
-    /// The next number below a bound; the same ones for the same `KANBAN_TEST_SEED`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64.
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.seed;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    pub(crate) fn done(&self, what: &str) {
-        report(&format!("{}: {} × {what} in {:.1} s", self.name, self.count, self.start.elapsed().as_secs_f64()));
     }
 }

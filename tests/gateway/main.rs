@@ -5,7 +5,11 @@
 mod chat;
 mod dispatch;
 mod home;
+mod outbox;
+mod platforms;
 mod roads;
+#[path = "../support/scale.rs"]
+mod scale;
 mod storm;
 mod story;
 mod worker;

@@ -13,7 +13,8 @@ use std::{
 
 use serde_json::Value;
 
-use crate::home::{Home, Scale, Wire, until};
+use crate::home::{Home, Wire, until};
+use crate::scale::Scale;
 
 #[test]
 fn twelve_threads_at_the_same_moment_are_never_crossed() {

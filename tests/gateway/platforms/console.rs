@@ -1,0 +1,138 @@
+//! The console behind the same door as the servers: `kanban say` speaks, the transcript is what people see.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use kanban_fakes::{Seen, Server, Wire};
+use kanban_platform::Thread;
+use serde_json::Value;
+
+use crate::home::Home;
+
+pub(crate) struct ConsoleServer {
+    home: Arc<Home>,
+    wire: Wire,
+}
+
+impl ConsoleServer {
+    pub(crate) fn new(home: Arc<Home>) -> Arc<Self> {
+        let server = Arc::new(Self { home, wire: Wire::default() });
+        // The transcript is another process's file, which tells nobody that it grows.
+        let watcher = Arc::downgrade(&server);
+        tokio::spawn(async move {
+            while let Some(server) = watcher.upgrade() {
+                server.wire.changed();
+                drop(server);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        server
+    }
+
+    async fn say(&self, name: &str, place: &Thread, more: &[&str]) {
+        let mut args: Vec<String> = ["say", "--thread", &place.channel, "--as", name].map(str::to_owned).into();
+        args.extend(more.iter().map(|arg| (*arg).to_owned()));
+        let home = Arc::clone(&self.home);
+        // The exit code is that of the command, and refusals are part of the stories.
+        tokio::task::spawn_blocking(move || home.run(args)).await.unwrap();
+        self.wire.changed();
+    }
+}
+
+#[async_trait]
+impl Server for ConsoleServer {
+    fn kind(&self) -> &'static str {
+        "console"
+    }
+
+    fn settings(&self) -> String {
+        String::new()
+    }
+
+    fn person(&self, name: &str) -> String {
+        format!("console:{name}")
+    }
+
+    fn channel(&self, name: &str) -> Thread {
+        Thread { platform: "console".to_owned(), space: String::new(), channel: name.to_owned(), thread: None }
+    }
+
+    fn thread(&self, _channel: &str, name: &str) -> Thread {
+        self.channel(name)
+    }
+
+    async fn connected(&self) {}
+
+    async fn says(&self, name: &str, place: &Thread, text: &str) -> String {
+        self.say(name, place, &["--", text]).await;
+        String::new()
+    }
+
+    async fn mentions(&self, name: &str, place: &Thread, text: &str) -> String {
+        self.says(name, place, text).await
+    }
+
+    async fn replies(&self, name: &str, place: &Thread, message: &str, text: &str) -> String {
+        self.say(name, place, &["--reply", message, "--", text]).await;
+        String::new()
+    }
+
+    async fn edits(&self, _name: &str, _place: &Thread, _message: &str, _text: &str) {}
+
+    async fn commands(&self, name: &str, place: &Thread, verb: &[&str], fields: &[(&str, &str)]) {
+        let mut text = format!("/kanban {}", verb.join(" "));
+        let (placed, named): (Vec<_>, Vec<_>) = fields.iter().partition(|(field, _)| matches!(*field, "title" | "id"));
+        text.extend(placed.iter().map(|(_, value)| format!(" {value}")));
+        text.extend(named.iter().map(|(field, value)| format!(" --{field}=\"{value}\"")));
+        self.says(name, place, &text).await;
+    }
+
+    async fn presses(&self, name: &str, place: &Thread, message: &str, label: &str) {
+        self.say(name, place, &["--press", message, "--", label]).await;
+    }
+
+    async fn suggestions(
+        &self,
+        _name: &str,
+        _place: &Thread,
+        _verb: &[&str],
+        _field: &str,
+        _typed: &str,
+    ) -> Option<Vec<(String, String)>> {
+        None
+    }
+
+    fn seen(&self, place: &Thread) -> Vec<Seen> {
+        let mut messages: Vec<Seen> = Vec::new();
+        for line in self.home.transcript().iter().filter(|line| line["thread"] == *place.channel) {
+            let id = line["message"].to_string();
+            let text = line["text"].as_str().unwrap().to_owned();
+            let labels = |value: &Value| {
+                value.as_array().unwrap().iter().map(|label| label.as_str().unwrap().to_owned()).collect()
+            };
+            let buttons: Vec<String> = labels(&line["buttons"]);
+            match messages.iter_mut().find(|seen| seen.id == id) {
+                Some(seen) => {
+                    seen.earlier.push(std::mem::replace(&mut seen.text, text));
+                    seen.buttons = buttons;
+                }
+                None => messages.push(Seen {
+                    id,
+                    is_ours: true,
+                    text,
+                    buttons,
+                    earlier: Vec::new(),
+                    private_to: None,
+                    reply_to: line["reply_to"].as_u64().map(|number| number.to_string()),
+                    files: Vec::new(),
+                    pings: Vec::new(),
+                }),
+            }
+        }
+        messages
+    }
+
+    fn wire(&self) -> &Wire {
+        &self.wire
+    }
+}
