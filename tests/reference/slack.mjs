@@ -39,7 +39,7 @@ function furnish(app) {
             await client.views.open({ trigger_id: command.trigger_id, view: form });
         } else {
             await ack(`on it: ${command.text}`);
-            await respond({ text: 'done', replace_original: true });
+            heard.push(['command', respond]);
         }
     });
     app.event('app_mention', async ({ event, client, say }) => {
@@ -92,7 +92,11 @@ async function drive(app, heard, channel, road) {
     const texts = async (place) => (await act('seen', { place })).map((seen) => seen.text);
 
     await act('slash', { name: 'anna', place: ops, text: 'list <all> & more' });
-    const answer = await until('the answer', async () => (await act('seen', { place: ops })).find((seen) => seen.text === 'done'));
+    // An answer by its address may overtake the acknowledgement, where both are under way.
+    await until('the acknowledgement', async () => (await texts(ops)).includes('on it: list <all> & more'));
+    const [, respond] = await until('the command', () => heard.find(([kind]) => kind === 'command'));
+    await respond({ text: 'done', replace_original: true });
+    const answer = (await act('seen', { place: ops })).find((seen) => seen.text === 'done');
     assert.equal(answer.private_to, 'anna');
     assert.deepEqual(answer.earlier, ['on it: list <all> & more']);
     ok(`${road}: a command and its answers`);
