@@ -1,7 +1,7 @@
 //! Slack, on slack-morphism: slash commands, mentions, Block Kit, modals and the home tab.
 //!
-//! One road in, whichever way Slack reaches us: [`socket`] or [`http`] hand a payload to [`intake`], which reads it
-//! with [`hear`], keeps what people asked for and only then lets it be acknowledged. One road out: [`outbound`].
+//! One road in, whichever way Slack reaches us: `socket` or `http` hand a payload to `intake`, which reads it
+//! with `hear`, keeps what people asked for and only then lets it be acknowledged. One road out: `outbound`.
 #![forbid(unsafe_code)]
 
 mod blocks;
