@@ -7,6 +7,7 @@
 mod body;
 mod message;
 mod pace;
+mod safe;
 mod spec;
 mod split;
 
@@ -17,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::{
     body::{Block, Span, attach_long, plain, spans, split_body},
-    message::{Author, Batch, Button, Input, Position, Post, PostKind, Request, Thread, Urgency},
+    message::{Author, Batch, Button, Input, Opening, Position, Post, PostKind, Request, Said, Style, Thread, Urgency},
     pace::{Limit, Pace, Rate},
+    safe::safe,
     spec::{Arg, Capability, Choice, Field, Kind, Spec, Suggestion, Surface},
     split::split,
 };
@@ -103,6 +105,21 @@ pub trait Platform: Send + Sync {
     ///
     /// A reply with an empty body shows nothing: it ends what the adapter has opened for the request. Its id is empty.
     async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError>;
+
+    /// Opens a thread of a task's own and answers its address. Opening the same one again answers the same address, as
+    /// far as the platform lets it.
+    ///
+    /// [`PostError::Refused`] and [`PostError::Gone`] mean that there can be none here: what was meant for it goes to
+    /// the channel.
+    async fn open(&self, _opening: &Opening) -> Result<Thread, PostError> {
+        Err(PostError::Refused("this platform has no threads".to_owned()))
+    }
+
+    /// What was said last in a thread before a message, oldest first, at most `count`, as far as the platform lets us
+    /// read it.
+    async fn recent(&self, _thread: &Thread, _before: Option<&str>, _count: usize) -> Result<Vec<Said>, PostError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Why a platform stopped.

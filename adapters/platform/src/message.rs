@@ -36,6 +36,10 @@ pub struct Author {
     pub platform: String,
     pub id: String,
     pub name: String,
+    /// The platform's own groups that the person is in at the place of the request, as `role/ID` on Discord and
+    /// `group/ID` on Slack, by their stable ids. Roles of ours may be given to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
 }
 
 impl fmt::Display for Author {
@@ -54,9 +58,15 @@ pub struct Request {
     pub author: Author,
     pub thread: Thread,
     pub input: Input,
+    /// The platform's id of the message itself, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// The platform's id of the message that this one replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
+    /// The place is a channel in which tasks can have threads of their own, see [`Platform::open`](crate::Platform::open).
+    #[serde(default)]
+    pub is_channel: bool,
     /// The person speaks to us: in private, by a mention (which is not part of the text) or a native command.
     /// What does not and is no `/kanban` is for somebody else, unless it replies to a post of ours.
     pub addressed: bool,
@@ -74,7 +84,15 @@ pub enum Input {
     /// A native form, already split: the verb and its arguments. [`Spec::words`](crate::Spec::words) makes them.
     Words(Vec<String>),
     /// A press of a button on a message of ours, by [`Button::key`] or by its label.
-    Press { message: String, button: String },
+    ///
+    /// A button that [asks for words](Button::asks_words) brings what was filled in; without words, the platform has no
+    /// form, and the gateway asks in a message of its own (see [`Post::prompts`]).
+    Press {
+        message: String,
+        button: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        words: Option<String>,
+    },
 }
 
 /// Requests to be kept together, in the order of the platform.
@@ -115,6 +133,9 @@ pub struct Post {
     pub event: Option<String>,
     #[serde(default)]
     pub urgency: Urgency,
+    /// It asks the person whom it answers for a reply: a platform that can opens the field for it.
+    #[serde(default)]
+    pub prompts: bool,
 }
 
 impl Post {
@@ -135,8 +156,11 @@ pub enum PostKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         return_address: Option<String>,
     },
-    /// A new text for an earlier message.
+    /// A new text for an earlier message, and the buttons below it as they are now.
     Edit { message: String },
+    /// A sign below a person's message that it was taken in; the body is empty. Where a platform has no such sign or the
+    /// bot may not set it, nothing is shown, and that is no failure.
+    Reaction { message: String },
 }
 
 /// What goes first where a platform's limits let only one go.
@@ -161,4 +185,53 @@ pub struct Button {
     #[serde(default)]
     pub key: String,
     pub label: String,
+    #[serde(default)]
+    pub style: Style,
+}
+
+impl Button {
+    /// Whether a press of the button with this key asks for words first: on a platform with forms, a form of one field,
+    /// with the button's label as its title. The key alone says so, since it is all that a press brings back.
+    pub fn asks_words(key: &str) -> bool {
+        key.ends_with('w')
+    }
+}
+
+/// How much a button stands out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    #[default]
+    Plain,
+    Primary,
+    Success,
+    Danger,
+}
+
+/// A thread that a task is to have of its own, below a message of ours in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The channel.
+    pub channel: Thread,
+    /// The platform's id of our message there that tells of the task.
+    pub message: String,
+    /// The task's id.
+    pub task: String,
+    pub title: String,
+    /// The stable id of the person who made the task, who is brought into the thread where that is needed.
+    pub person: Option<String>,
+    /// An earlier attempt may have opened it.
+    pub is_in_doubt: bool,
+}
+
+/// Something that was said in a thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The name that people see.
+    pub author: String,
+    /// The stable id, as `platform:id`.
+    pub person: String,
+    /// It was our own message.
+    pub is_ours: bool,
+    pub text: String,
 }

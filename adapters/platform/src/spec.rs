@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::message::Author;
+use crate::message::{Author, Thread};
 
 /// A verb, or a group of verbs, or (at the root) all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -144,6 +144,8 @@ pub struct Field {
     /// What is typed so far.
     pub typed: String,
     pub author: Author,
+    /// Where it is typed, since what a person may see depends on it.
+    pub thread: Thread,
     /// The board that another field of the form names.
     pub board: Option<String>,
 }
