@@ -26,6 +26,7 @@ use crate::{
     journal::Journal,
     reader::{Lines, Prompt, Raw},
     render::{is_unprintable, printable_line},
+    request::{Place, thread_of},
 };
 
 /// How many lines of history are kept.
@@ -50,7 +51,11 @@ pub(crate) fn open(
         .build();
     let lines = FileHistory::with_config(&config);
     let mut editor = Editor::with_history(config, lines)?;
-    editor.set_helper(Some(Completion { commands, runtime: Handle::current(), user: String::new() }));
+    editor.set_helper(Some(Completion {
+        commands,
+        runtime: Handle::current(),
+        place: Place { thread: String::new(), user: String::new() },
+    }));
     if let Err(error) = editor.load_history(history) {
         tracing::debug!(%error, "no history of typed lines");
     }
@@ -92,7 +97,7 @@ impl Lines for Terminal {
     fn read(&mut self, prompt: Prompt<'_>) -> io::Result<Option<Raw>> {
         let place = prompt.place;
         if let Some(completion) = self.editor.helper_mut() {
-            completion.user.clone_from(&place.user);
+            completion.place.clone_from(place);
         }
         let shown = if prompt.continued { "... ".to_owned() } else { format!("{} {}> ", place.thread, place.user) };
         let interrupted = std::mem::take(&mut self.interrupted);
@@ -129,7 +134,7 @@ impl Terminal {
 struct Completion {
     commands: Arc<dyn Commands>,
     runtime: Handle,
-    user: String,
+    place: Place,
 }
 
 impl Completer for Completion {
@@ -142,8 +147,19 @@ impl Completer for Completion {
             Wanted::Nothing => Vec::new(),
             Wanted::Words(words) => words.into_iter().map(|word| candidate(&word, "")).collect(),
             Wanted::Value(kind) => {
-                let author = Author { platform: PLATFORM.to_owned(), id: self.user.clone(), name: self.user.clone() };
-                let field = Field { kind, typed: typed[start..].to_owned(), author, board: None };
+                let author = Author {
+                    platform: PLATFORM.to_owned(),
+                    id: self.place.user.clone(),
+                    name: self.place.user.clone(),
+                    groups: Vec::new(),
+                };
+                let field = Field {
+                    kind,
+                    typed: typed[start..].to_owned(),
+                    author,
+                    thread: thread_of(&self.place.thread),
+                    board: None,
+                };
                 let asked = async { timeout(SUGGESTION_DEADLINE, self.commands.suggest(&field)).await };
                 let suggestions = self.runtime.block_on(asked).unwrap_or_default();
                 suggestions

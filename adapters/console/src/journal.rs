@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Now, PLATFORM,
-    request::replied_to,
+    request::{name_of, replied_to},
     screen::{Printer, Screen},
     transcript::{Entry, Line, Transcript},
 };
@@ -95,10 +95,11 @@ impl Journal {
         let (message, edited, reply_to) = match &post.kind {
             PostKind::News => (state.transcript.next_message(), false, None),
             PostKind::Reply { update, .. } => (state.transcript.next_message(), false, replied_to(update)),
+            PostKind::Reaction { .. } => return Err(PostError::Refused("the console has no reactions".to_owned())),
             PostKind::Edit { message } => (known_message(&state.transcript, message)?, true, None),
         };
         let line = Line {
-            thread: post.thread.channel.clone(),
+            thread: name_of(&post.thread),
             message,
             edited,
             reply_to,

@@ -9,6 +9,7 @@ mod editor;
 mod journal;
 mod line;
 mod reader;
+mod recent;
 mod render;
 mod request;
 mod say;
@@ -19,12 +20,14 @@ use std::{
     future::Future,
     io::{self, BufRead, BufReader, IsTerminal, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use kanban_platform::{Commands, Platform, PlatformError, Post, PostError, Request};
+use kanban_platform::{
+    Commands, Opening, Platform, PlatformError, Post, PostError, PostKind, Request, Said as Message, Thread,
+};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +36,7 @@ use crate::{
     journal::Journal,
     line::Typed,
     reader::{Heard, Lines, MESSAGE_LIMIT, Piped, Reader},
+    recent::Recent,
     request::{Place, RequestError, Updates},
     screen::Screen,
     transcript::Transcript,
@@ -64,6 +68,7 @@ pub struct Console {
     input: Mutex<Option<Input>>,
     updates: Updates,
     journal: Arc<Journal>,
+    recent: Mutex<Recent>,
 }
 
 /// How posts are shown.
@@ -134,6 +139,7 @@ impl Console {
             input: Mutex::new(Some(input)),
             updates: Updates::new(session),
             journal: Arc::new(Journal::new(transcript, screen, now)),
+            recent: Mutex::default(),
         }))
     }
 
@@ -144,7 +150,13 @@ impl Console {
     }
 
     pub(crate) fn request(&self, place: &Place, action: Action) -> Result<Request, RequestError> {
-        self.updates.request(&self.journal, place, action)
+        let request = self.updates.request(&self.journal, place, action)?;
+        self.recent().heard(&request);
+        Ok(request)
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until all of these have been posted.
@@ -274,11 +286,27 @@ impl Platform for Console {
 
     /// The transcript knows every delivery that it has taken, so no attempt is ever in doubt.
     async fn post(&self, post: &Post, _in_doubt_since: Option<i64>) -> Result<String, PostError> {
-        let (journal, post) = (Arc::clone(&self.journal), post.clone());
-        match tokio::task::spawn_blocking(move || journal.post(&post)).await {
-            Ok(message) => Ok(message?.to_string()),
+        if matches!(post.kind, PostKind::Reaction { .. }) {
+            return Ok(String::new());
+        }
+        let (journal, shown) = (Arc::clone(&self.journal), post.clone());
+        match tokio::task::spawn_blocking(move || journal.post(&shown)).await {
+            Ok(message) => {
+                let message = message?;
+                self.recent().posted(post);
+                Ok(message.to_string())
+            }
             Err(error) => Err(PostError::Later(Duration::from_secs(1), format!("the post was interrupted: {error}"))),
         }
+    }
+
+    /// A thread of a channel needs nothing to be there.
+    async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {
+        Ok(Thread { thread: Some(opening.task.clone()), ..opening.channel.clone() })
+    }
+
+    async fn recent(&self, thread: &Thread, before: Option<&str>, count: usize) -> Result<Vec<Message>, PostError> {
+        Ok(self.recent().before(thread, before, count))
     }
 }
 

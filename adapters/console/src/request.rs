@@ -70,17 +70,25 @@ impl Updates {
             Action::Press { message, label } => {
                 let line = about(message)?;
                 let label = button(&line, label)?;
-                (line.thread, Input::Press { message: message.to_string(), button: label }, Some(message))
+                (line.thread, Input::Press { message: message.to_string(), button: label, words: None }, Some(message))
             }
         };
+        let update = self.next(reply_to);
         Ok(Request {
-            update: self.next(reply_to),
-            author: Author { platform: PLATFORM.to_owned(), id: place.user.clone(), name: place.user.clone() },
-            thread: Thread { platform: PLATFORM.to_owned(), space: String::new(), channel: thread, thread: None },
+            author: Author {
+                platform: PLATFORM.to_owned(),
+                id: place.user.clone(),
+                name: place.user.clone(),
+                groups: Vec::new(),
+            },
+            is_channel: is_channel(&thread),
+            thread: thread_of(&thread),
             input,
             reply_to: reply_to.map(|message| message.to_string()),
             addressed: true,
             return_address: None,
+            message: Some(update.clone()),
+            update,
         })
     }
 
@@ -93,6 +101,32 @@ impl Updates {
             None => format!("{}.{count}", self.session),
         }
     }
+}
+
+/// The mark before the name of a channel: tasks that are made there have threads of their own.
+const CHANNEL: char = '#';
+
+/// The thread that a name stands for: `#shop` is a channel, `shop/t_1` a thread of it, and `shop` a thread by itself.
+pub(crate) fn thread_of(name: &str) -> Thread {
+    let (channel, thread) = match name.split_once('/') {
+        Some((channel, thread)) if !is_channel(name) && !channel.is_empty() && !thread.is_empty() => {
+            (format!("{CHANNEL}{channel}"), Some(thread.to_owned()))
+        }
+        Some(_) | None => (name.to_owned(), None),
+    };
+    Thread { platform: PLATFORM.to_owned(), space: String::new(), channel, thread }
+}
+
+/// The name of a thread, as people type it after `/in`.
+pub(crate) fn name_of(thread: &Thread) -> String {
+    match &thread.thread {
+        Some(own) => format!("{}/{own}", thread.channel.trim_start_matches(CHANNEL)),
+        None => thread.channel.clone(),
+    }
+}
+
+fn is_channel(name: &str) -> bool {
+    name.len() > CHANNEL.len_utf8() && name.starts_with(CHANNEL)
 }
 
 /// The message that an update was about.

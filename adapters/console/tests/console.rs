@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use kanban_console::{Action, Console, Input, Mode, Options, Said, Say, SayError};
 use kanban_platform::{
     Block, Button, Capability, Commands, Field, Input as Given, Platform, Post, PostError, PostKind, Receipt, Request,
-    Spec, Suggestion, Surface, Thread, Urgency,
+    Spec, Style, Suggestion, Surface, Thread, Urgency,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -81,6 +81,7 @@ fn post(delivery: &str, kind: PostKind, text: &str) -> Post {
         task: None,
         event: None,
         urgency: Urgency::News,
+        prompts: false,
     }
 }
 
@@ -130,14 +131,14 @@ impl Commands for Echo {
         let text = match &request.input {
             Given::Text(text) => format!("{} said: {text}", request.author.id),
             Given::Words(words) => format!("{} chose: {}", request.author.id, words.join(" ")),
-            Given::Press { message, button } => format!("{} pressed {button} of {message}", request.author.id),
+            Given::Press { message, button, .. } => format!("{} pressed {button} of {message}", request.author.id),
         };
         let exit = u8::from(text.contains("refuse"));
         let late = text.len() % 2 == 0;
         let answer = Post {
             thread: request.thread.clone(),
             kind: PostKind::Reply { update: request.update.clone(), return_address: None },
-            buttons: vec![Button { key: String::new(), label: "Again".to_owned() }],
+            buttons: vec![Button { key: String::new(), label: "Again".to_owned(), style: Style::Plain }],
             ..post(&delivery, PostKind::News, &text)
         };
         self.handled.lock().unwrap().push(request);
@@ -275,7 +276,7 @@ async fn an_edit_keeps_the_number_and_changes_the_buttons() {
     let home = tempfile::tempdir().unwrap();
     let Opened { console, output, .. } = open(home.path(), Mode::Text, 0, lines(""));
     let with_button = Post {
-        buttons: vec![Button { key: String::new(), label: "Go".to_owned() }],
+        buttons: vec![Button { key: String::new(), label: "Go".to_owned(), style: Style::Plain }],
         ..post("d1", PostKind::News, "ready?")
     };
     console.post(&with_button, None).await.unwrap();
