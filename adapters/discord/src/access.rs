@@ -6,13 +6,15 @@ use serenity::model::{gateway::GatewayIntents, permissions::Permissions};
 pub const SCOPES: [&str; 2] = ["bot", "applications.commands"];
 
 /// The permissions of the invitation, as the developer portal writes them.
-pub const PERMISSIONS: [&str; 6] = [
+pub const PERMISSIONS: [&str; 8] = [
     "View Channels",
     "Send Messages",
+    "Create Public Threads",
     "Send Messages in Threads",
     "Embed Links",
     "Attach Files",
     "Read Message History",
+    "Add Reactions",
 ];
 
 /// The intents of the connection, as Discord's reference writes them. The last one only with `message_content`.
@@ -22,10 +24,12 @@ pub const INTENTS: [&str; 4] = ["GUILDS", "GUILD_MESSAGES", "DIRECT_MESSAGES", "
 pub fn permissions() -> u64 {
     let permissions = Permissions::VIEW_CHANNEL
         | Permissions::SEND_MESSAGES
+        | Permissions::CREATE_PUBLIC_THREADS
         | Permissions::SEND_MESSAGES_IN_THREADS
         | Permissions::EMBED_LINKS
         | Permissions::ATTACH_FILES
-        | Permissions::READ_MESSAGE_HISTORY;
+        | Permissions::READ_MESSAGE_HISTORY
+        | Permissions::ADD_REACTIONS;
     permissions.bits()
 }
 

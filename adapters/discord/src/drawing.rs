@@ -1,12 +1,12 @@
 //! A body as one message of Discord: an embed where it has a heading, content with markdown where it has none.
 
-use kanban_platform::{Block, Button, Post, attach_long, split_body};
+use kanban_platform::{Block, Button, Post, Style, attach_long, split_body};
 use serde_json::{Map, Value, json};
 
 use crate::{
     api::File,
     mark::reference,
-    markup::{bare, clean, code_block, inline, quote, small},
+    markup::{bare, clean, code_block, inline, quote, small, without_code},
 };
 
 /// The most that content holds. Embeds hold twice as much, but more than this is no card.
@@ -18,6 +18,9 @@ const LONGEST: usize = 5_500;
 const TITLE_LIMIT: usize = 256;
 const FOOTER_LIMIT: usize = 2_048;
 const LABEL_LIMIT: usize = 80;
+const FORM_TITLE_LIMIT: usize = 45;
+const WORDS_LIMIT: usize = 4_000;
+const THREAD_NAME_LIMIT: usize = 100;
 const BUTTONS_IN_ROW: usize = 5;
 const ROWS: usize = 5;
 
@@ -52,6 +55,31 @@ pub(crate) fn message(post: &Post) -> (Map<String, Value>, Vec<File>) {
     message.insert("flags".to_owned(), json!(flags));
     message.insert("allowed_mentions".to_owned(), json!({ "parse": [] }));
     (message, files)
+}
+
+/// The form of one field that asks for words. What is pressed for it is named in `custom_id`, which comes back.
+pub(crate) fn form(custom_id: &str, title: &str) -> Value {
+    let field = json!({
+        "type": 4, "custom_id": "words", "style": 2, "label": "In your words", "required": true, "min_length": 1,
+        "max_length": WORDS_LIMIT,
+    });
+    json!({
+        "custom_id": custom_id,
+        "title": one_line(title, FORM_TITLE_LIMIT),
+        "components": [{ "type": 1, "components": [field] }],
+    })
+}
+
+/// The name of a task's own thread.
+pub(crate) fn thread_name(title: &str) -> String {
+    one_line(title, THREAD_NAME_LIMIT)
+}
+
+/// A text where Discord knows no markup and takes one line of so many characters.
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
+    let text = clean(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() { "…".to_owned() } else { cut(&words.join(" "), limit) }
 }
 
 /// Whether a message of the platform carries the reference of a delivery.
@@ -159,7 +187,7 @@ fn line(block: &Block) -> Option<String> {
 
 fn bold(text: &str) -> String {
     let one_line: Vec<&str> = text.split_whitespace().collect();
-    format!("**{}**", inline(&one_line.join(" ")))
+    format!("**{}**", without_code(&one_line.join(" ")))
 }
 
 /// Buttons in rows of five. One that is named twice would make Discord refuse the message.
@@ -173,17 +201,24 @@ fn rows(buttons: &[Button]) -> Value {
     let row = |buttons: &[&Button]| {
         let components: Vec<Value> = buttons
             .iter()
-            .map(|button| json!({ "type": 2, "style": 2, "label": label(&button.label), "custom_id": button.key }))
+            .map(|button| {
+                let label = one_line(&button.label, LABEL_LIMIT);
+                json!({ "type": 2, "style": style(button.style), "label": label, "custom_id": button.key })
+            })
             .collect();
         json!({ "type": 1, "components": components })
     };
     Value::Array(given.chunks(BUTTONS_IN_ROW).take(ROWS).map(row).collect())
 }
 
-fn label(label: &str) -> String {
-    let label = clean(label).replace('\n', " ");
-    let label = label.trim();
-    if label.is_empty() { "…".to_owned() } else { cut(label, LABEL_LIMIT) }
+/// Discord's number for a look ("Button Styles").
+fn style(style: Style) -> u8 {
+    match style {
+        Style::Primary => 1,
+        Style::Plain => 2,
+        Style::Success => 3,
+        Style::Danger => 4,
+    }
 }
 
 /// At most so many characters, with a sign where some are left out.
@@ -216,9 +251,9 @@ fn length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Drawing, carries, cut, message, parts, rows};
+    use super::{Drawing, carries, cut, form, message, parts, rows, thread_name};
     use crate::mark::reference;
-    use kanban_platform::{Block, Button, Post, PostKind, Thread, Urgency};
+    use kanban_platform::{Block, Button, Post, PostKind, Style, Thread, Urgency};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -233,11 +268,12 @@ mod tests {
             },
             kind: PostKind::News,
             body,
-            buttons: vec![Button { key: "b1.0".to_owned(), label: "Retry".to_owned() }],
+            buttons: vec![Button { key: "b1.0".to_owned(), label: "Retry".to_owned(), style: Style::Plain }],
             private: false,
             task: None,
             event: None,
             urgency: Urgency::News,
+            prompts: false,
         }
     }
 
@@ -280,13 +316,33 @@ mod tests {
 
     #[test]
     fn buttons_stand_in_rows_of_five() {
-        let button = |number: usize| Button { key: format!("k{}", number % 30), label: "x".repeat(90) };
+        let button =
+            |number: usize| Button { key: format!("k{}", number % 30), label: "x".repeat(90), style: Style::Plain };
         let rows = rows(&(0..60).map(button).collect::<Vec<_>>());
         let rows = rows.as_array().unwrap();
         assert_eq!(rows.len(), 5);
         assert!(rows.iter().all(|row| row["components"].as_array().unwrap().len() == 5));
         assert_eq!(rows[0]["components"][0]["label"].as_str().unwrap().chars().count(), 80);
         assert_eq!(super::rows(&[]), json!([]));
+    }
+
+    #[test]
+    fn buttons_stand_out_as_they_are_meant_to() {
+        let buttons = [Style::Plain, Style::Primary, Style::Success, Style::Danger];
+        let buttons = buttons.map(|style| Button { key: format!("{style:?}"), label: "x".to_owned(), style });
+        let rows = rows(&buttons);
+        let styles: Vec<&Value> = rows[0]["components"].as_array().unwrap().iter().map(|it| &it["style"]).collect();
+        assert_eq!(styles, [2, 1, 3, 4]);
+    }
+
+    #[test]
+    fn names_and_titles_are_one_harmless_line() {
+        assert_eq!(thread_name(" a\n\tb\u{202e}c\u{200b}\r\n"), "a b‹U+202E›c");
+        assert_eq!(thread_name(" \u{feff}\n"), "…");
+        assert_eq!(thread_name(&"😀".repeat(99)).encode_utf16().count(), 99);
+        let form = form("7/k!w", &"Answer ".repeat(20));
+        assert_eq!(form["title"].as_str().unwrap().chars().count(), 45);
+        assert_eq!(form["custom_id"], "7/k!w");
     }
 
     #[test]

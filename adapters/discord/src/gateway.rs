@@ -235,6 +235,7 @@ impl Ears {
                 }
             }
             Event::ChannelCreate(event) => places.learn(&event.channel),
+            Event::ChannelUpdate(event) => places.learn(&event.channel),
             Event::ThreadCreate(event) => places.learn(&event.thread),
             Event::ThreadUpdate(event) => places.learn(&event.thread),
             Event::ThreadListSync(event) => event.threads.iter().for_each(|thread| places.learn(thread)),

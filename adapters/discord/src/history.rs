@@ -2,8 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use kanban_platform::{Batch, Position, Thread, Urgency};
-use serenity::model::{channel::Message, id::ChannelId};
+use kanban_platform::{Batch, Input, Position, Request, Thread, Urgency};
+use serenity::model::{
+    channel::Message,
+    id::{ChannelId, GuildId, UserId},
+};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -15,8 +18,9 @@ use crate::{
     api::CallError,
     inbound::Inbound,
     inbox::{Arrival, keep_patiently, position, stream},
+    member::ask_groups,
     outgoing::parse,
-    places::target,
+    places::{Spot, target},
     snowflake,
 };
 
@@ -131,6 +135,7 @@ async fn read(
         keep(inbound, channel, now, Vec::new(), shutdown).await?;
         return Ok(now);
     };
+    let mut known = HashMap::new();
     loop {
         let page = inbound.outgoing.messages_after(channel, after, Urgency::News).await?;
         let newest = page.iter().filter_map(|message| message["id"].as_str().and_then(parse)).max();
@@ -139,18 +144,46 @@ async fn read(
         for message in page {
             // What serenity cannot read is none of ours.
             let Ok(message) = serde_json::from_value::<Message>(message) else { continue };
-            requests.extend(inbound.request(&message, thread.clone()));
+            let is_channel = inbound.places.can_branch(thread);
+            if let Some(mut request) = inbound.request(&message, Spot { thread: thread.clone(), is_channel }) {
+                if may_be_for_us(&request) {
+                    request.author.groups = groups(inbound, &request, &mut known).await?;
+                }
+                requests.push(request);
+            }
         }
         keep(inbound, channel, newest, requests, shutdown).await?;
         after = newest;
     }
 }
 
+/// Whether the gateway may act on a message, so that it matters who wrote it.
+fn may_be_for_us(request: &Request) -> bool {
+    let is_command = matches!(&request.input, Input::Text(text) if text.starts_with('/'));
+    request.addressed || request.reply_to.is_some() || request.thread.thread.is_some() || is_command
+}
+
+/// The groups of an author, which the history does not tell as events do.
+async fn groups(
+    inbound: &Inbound,
+    request: &Request,
+    known: &mut HashMap<String, Vec<String>>,
+) -> Result<Vec<String>, CallError> {
+    let (guild, person) = (parse(&request.thread.space), parse(&request.author.id));
+    let (Some(guild), Some(person)) = (guild, person) else { return Ok(Vec::new()) };
+    if let Some(groups) = known.get(&request.author.id) {
+        return Ok(groups.clone());
+    }
+    let groups = ask_groups(&inbound.api, GuildId::new(guild), UserId::new(person)).await?;
+    known.insert(request.author.id.clone(), groups.clone());
+    Ok(groups)
+}
+
 async fn keep(
     inbound: &Inbound,
     channel: ChannelId,
     up_to: u64,
-    requests: Vec<kanban_platform::Request>,
+    requests: Vec<Request>,
     shutdown: &CancellationToken,
 ) -> Result<(), CallError> {
     let batch = Batch { platform: inbound.name.clone(), requests, position: Some(position(channel, up_to)) };

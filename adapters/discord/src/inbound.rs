@@ -6,14 +6,17 @@ use std::{
 };
 
 use kanban_platform::{
-    Author, Batch, Block, Capability, Commands, Field, Input, Post, PostKind, Request, Thread, Urgency,
+    Author, Batch, Block, Button, Capability, Commands, Field, Input, Post, PostKind, Request, Thread, Urgency,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use serenity::model::{
-    application::{CommandInteraction, CommandType, ComponentInteraction, Interaction},
-    channel::Message,
-    id::{ApplicationId, ChannelId, GuildId, InteractionId},
+    application::{
+        ActionRowComponent, ButtonKind, CommandInteraction, CommandType, ComponentInteraction, Interaction,
+        ModalInteraction,
+    },
+    channel::{Message, MessageFlags, PartialChannel},
+    id::{ApplicationId, ChannelId, GuildId, InteractionId, RoleId},
     user::User,
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -21,14 +24,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     KIND,
-    api::CallError,
-    drawing::cut,
+    api::{Api, CallError},
+    drawing::{form, one_line},
     form::{Form, task_of_message},
     inbox::{Arrival, Inbox},
     interaction::{Address, Interactions, Kind, Open},
+    member::groups,
     menu::TASK_OF_MESSAGE,
     outgoing::Outgoing,
-    places::Places,
+    places::{Places, Spot},
     said::{Ourselves, said},
 };
 
@@ -55,6 +59,7 @@ pub(crate) struct Inbound {
     pub(crate) name: String,
     pub(crate) commands: Arc<dyn Commands>,
     pub(crate) inbox: Inbox,
+    pub(crate) api: Arc<Api>,
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) interactions: Arc<Interactions>,
     pub(crate) places: Arc<Places>,
@@ -70,7 +75,7 @@ impl Inbound {
         let mut request = None;
         if said(message, &self.us()).is_some() {
             match self.place(channel, message.guild_id).await {
-                Some(thread) => request = self.request(message, thread).map(Box::new),
+                Some(spot) => request = self.request(message, spot).map(Box::new),
                 None => return,
             }
         }
@@ -78,17 +83,21 @@ impl Inbound {
     }
 
     /// The request that a message is. None where it is for nobody.
-    pub(crate) fn request(&self, message: &Message, thread: Thread) -> Option<Request> {
+    pub(crate) fn request(&self, message: &Message, spot: Spot) -> Option<Request> {
         let said = said(message, &self.us())?;
+        let Spot { thread, is_channel } = spot;
         let is_private = thread.space.is_empty();
+        let roles = message.member.as_ref().map_or(&[][..], |member| &member.roles);
         Some(Request {
             update: format!("m{}", message.id),
-            author: author(&message.author),
+            author: author(&message.author, roles),
             thread,
             input: Input::Text(said.text),
             reply_to: said.reply_to,
             addressed: is_private || said.is_to_us,
             return_address: written(&ReturnAddress::Message(message.id.get())),
+            is_channel,
+            message: Some(message.id.to_string()),
         })
     }
 
@@ -98,8 +107,9 @@ impl Inbound {
             Interaction::Command(command) => self.command(command, arrived).await,
             Interaction::Autocomplete(command) => self.proposals(&command, arrived).await,
             Interaction::Component(press) => self.press(press, arrived).await,
-            // The first is for apps without a gateway connection. We open no forms.
-            Interaction::Ping(_) | Interaction::Modal(_) => {}
+            Interaction::Modal(filled) => self.filled(filled, arrived).await,
+            // For apps without a gateway connection.
+            Interaction::Ping(_) => {}
             _ => {}
         }
     }
@@ -125,20 +135,45 @@ impl Inbound {
             (form.input(spec), reads)
         };
         let open = self.interactions.open(address, arrived, Kind::Command { reads });
-        if let Some(channel) = &command.channel {
-            self.places.learn_place(command.channel_id, command.guild_id, channel.kind, channel.parent_id);
-        }
-        self.interact(&open, command.id, command.channel_id, command.guild_id, &command.user, input).await;
+        self.learn(command.channel.as_ref(), command.guild_id);
+        let roles = command.member.as_ref().map_or(&[][..], |member| &member.roles);
+        let author = author(&command.user, roles);
+        self.interact(&open, command.id, command.channel_id, command.guild_id, author, input).await;
     }
 
     async fn press(&self, press: ComponentInteraction, arrived: Instant) {
         let address = self.address(press.id, press.application_id, &press.token, &press.user);
-        let open = self.interactions.open(address, arrived, Kind::Press);
-        if let Some(channel) = &press.channel {
-            self.places.learn_place(press.channel_id, press.guild_id, channel.kind, channel.parent_id);
+        let (message, button) = (press.message.id.to_string(), press.data.custom_id.clone());
+        if Button::asks_words(&button) {
+            let label = label_of(&press.message, &button).unwrap_or("Answer");
+            // Where no form comes about, the gateway asks in a message.
+            if self.interactions.ask(&address, arrived, form(&form_id(&message, &button), label)).await {
+                return;
+            }
         }
-        let input = Input::Press { message: press.message.id.to_string(), button: press.data.custom_id };
-        self.interact(&open, press.id, press.channel_id, press.guild_id, &press.user, Ok(input)).await;
+        let open = self.interactions.open(address, arrived, kind_of_press(Some(&press.message)));
+        self.learn(press.channel.as_ref(), press.guild_id);
+        let roles = press.member.as_ref().map_or(&[][..], |member| &member.roles);
+        let author = author(&press.user, roles);
+        let input = Input::Press { message, button, words: None };
+        self.interact(&open, press.id, press.channel_id, press.guild_id, author, Ok(input)).await;
+    }
+
+    /// Takes a form that was filled in: the second half of a press.
+    async fn filled(&self, filled: ModalInteraction, arrived: Instant) {
+        let address = self.address(filled.id, filled.application_id, &filled.token, &filled.user);
+        let open = self.interactions.open(address, arrived, kind_of_press(filled.message.as_deref()));
+        self.learn(filled.channel.as_ref(), filled.guild_id);
+        let roles = filled.member.as_ref().map_or(&[][..], |member| &member.roles);
+        let author = author(&filled.user, roles);
+        let input = match filled.data.custom_id.split_once('/') {
+            Some((message, button)) => {
+                let (message, button) = (message.to_owned(), button.to_owned());
+                Ok(Input::Press { message, button, words: Some(words_of(&filled)) })
+            }
+            None => Err("this form is not known any more; press the button again".to_owned()),
+        };
+        self.interact(&open, filled.id, filled.channel_id, filled.guild_id, author, input).await;
     }
 
     /// Keeps what a person did, and acknowledges it in time whatever that takes.
@@ -148,11 +183,11 @@ impl Inbound {
         id: InteractionId,
         channel: ChannelId,
         guild: Option<GuildId>,
-        user: &User,
+        author: Author,
         input: Result<Input, String>,
     ) {
         let keeping = async {
-            let Some(thread) = self.place(channel, guild).await else {
+            let Some(Spot { thread, is_channel }) = self.place(channel, guild).await else {
                 self.tell(open, channel, "Discord does not say where this was typed; please try again.").await;
                 return;
             };
@@ -162,12 +197,14 @@ impl Inbound {
             };
             let request = Request {
                 update: format!("i{id}"),
-                author: author(user),
+                author,
                 thread,
                 input,
                 reply_to: None,
                 addressed: true,
                 return_address: written(&ReturnAddress::Interaction(open.address().clone())),
+                is_channel,
+                message: None,
             };
             let batch = Batch { platform: self.name.clone(), requests: vec![request], position: None };
             if self.keep(batch).await {
@@ -217,6 +254,7 @@ impl Inbound {
             task: None,
             event: None,
             urgency: Urgency::Reply,
+            prompts: false,
         };
         if let Err(error) = self.interactions.answer(&post, open.address().clone(), channel, None).await {
             tracing::warn!(%error, "a person could not be told that their command was not taken");
@@ -227,21 +265,27 @@ impl Inbound {
         let spec = self.commands.spec();
         let address = self.address(command.id, command.application_id, &command.token, &command.user);
         let form = Form::of(&command.data.options);
+        self.learn(command.channel.as_ref(), command.guild_id);
+        let roles = command.member.as_ref().map_or(&[][..], |member| &member.roles);
         let choices: Vec<Value> = match form.typing(spec) {
             Some((arg, before, typed)) => {
-                let field = Field {
-                    kind: arg.kind.clone(),
-                    typed: typed.to_owned(),
-                    author: author(&command.user),
-                    board: form.board(spec),
+                let suggesting = async {
+                    let field = Field {
+                        kind: arg.kind.clone(),
+                        typed: typed.to_owned(),
+                        author: author(&command.user, roles),
+                        thread: self.place(command.channel_id, command.guild_id).await?.thread,
+                        board: form.board(spec),
+                    };
+                    Some(self.commands.suggest(&field).await)
                 };
-                let found = timeout_at(arrived + PROPOSALS, self.commands.suggest(&field)).await.unwrap_or_default();
+                let found = timeout_at(arrived + PROPOSALS, suggesting).await.ok().flatten().unwrap_or_default();
                 let fits =
                     found.into_iter().filter(|found| before.chars().count() + found.value.chars().count() <= PROPOSAL);
                 fits.take(PROPOSED)
                     .map(|found| {
                         let label = if found.label.trim().is_empty() { &found.value } else { &found.label };
-                        json!({ "name": cut(&format!("{before}{label}"), PROPOSAL), "value": format!("{before}{}", found.value) })
+                        json!({ "name": one_line(&format!("{before}{label}"), PROPOSAL), "value": format!("{before}{}", found.value) })
                     })
                     .collect()
             }
@@ -253,21 +297,29 @@ impl Inbound {
         }
     }
 
-    /// The thread of a channel. None where Discord does not tell.
-    async fn place(&self, channel: ChannelId, guild: Option<GuildId>) -> Option<Thread> {
+    /// Takes over what an interaction says of its channel.
+    fn learn(&self, channel: Option<&PartialChannel>, guild: Option<GuildId>) {
+        if let Some(channel) = channel {
+            self.places.learn_place(channel.id, guild, channel.kind, channel.parent_id);
+        }
+    }
+
+    /// Where a channel lies. None where Discord does not tell.
+    async fn place(&self, channel: ChannelId, guild: Option<GuildId>) -> Option<Spot> {
         let mut wait = Duration::from_millis(200);
         for _ in 0..5 {
-            match self.places.thread(channel, guild).await {
-                Ok(thread) => return Some(thread),
+            match self.places.spot(channel, guild).await {
+                Ok(spot) => return Some(spot),
                 Err(CallError::Refused(refusal)) => {
                     // We hear from a channel that we cannot look at: it is taken for what it most likely is.
                     tracing::debug!(%refusal, "a channel cannot be looked at");
-                    return Some(Thread {
+                    let thread = Thread {
                         platform: self.name.clone(),
                         space: guild.map_or_else(String::new, |guild| guild.to_string()),
                         channel: channel.to_string(),
                         thread: None,
-                    });
+                    };
+                    return Some(Spot { thread, is_channel: false });
                 }
                 Err(CallError::Limited(closed)) => wait = closed,
                 Err(CallError::NotSent(_) | CallError::Unsure(_)) => {}
@@ -298,8 +350,46 @@ impl Inbound {
     }
 }
 
-fn author(user: &User) -> Author {
-    Author { platform: KIND.to_owned(), id: user.id.to_string(), name: user.display_name().to_owned() }
+fn author(user: &User, roles: &[RoleId]) -> Author {
+    Author {
+        platform: KIND.to_owned(),
+        id: user.id.to_string(),
+        name: user.display_name().to_owned(),
+        groups: groups(roles),
+    }
+}
+
+/// The name of a form, by which its submission is known as the press of a button on a message.
+fn form_id(message: &str, button: &str) -> String {
+    format!("{message}/{button}")
+}
+
+/// What was written into the only field of a form.
+fn words_of(filled: &ModalInteraction) -> String {
+    let fields = filled.data.components.iter().flat_map(|row| &row.components);
+    let mut words = fields.filter_map(|field| match field {
+        ActionRowComponent::InputText(input) => input.value.clone(),
+        // Our forms have no others.
+        _ => None,
+    });
+    words.next().unwrap_or_default()
+}
+
+fn label_of<'a>(message: &'a Message, key: &str) -> Option<&'a str> {
+    let buttons = message.components.iter().flat_map(|row| &row.components);
+    let mut labels = buttons.filter_map(|component| match component {
+        ActionRowComponent::Button(button) => match &button.data {
+            ButtonKind::NonLink { custom_id, .. } if custom_id == key => button.label.as_deref(),
+            _ => None,
+        },
+        _ => None,
+    });
+    labels.next()
+}
+
+fn kind_of_press(message: Option<&Message>) -> Kind {
+    let flags = message.and_then(|message| message.flags).unwrap_or_default();
+    if flags.contains(MessageFlags::EPHEMERAL) { Kind::PrivatePress } else { Kind::Press }
 }
 
 fn written(address: &ReturnAddress) -> Option<String> {

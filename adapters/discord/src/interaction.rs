@@ -15,7 +15,7 @@ use std::{
 
 use kanban_platform::{Post, PostError};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use serenity::model::id::{ApplicationId, ChannelId};
 use tokio::time::{Instant, sleep_until};
 
@@ -69,6 +69,8 @@ pub(crate) enum Kind {
     Command { reads: bool },
     /// A button.
     Press,
+    /// A button below a message that the person alone sees: a private answer takes the place of that message.
+    PrivatePress,
 }
 
 impl Kind {
@@ -77,7 +79,20 @@ impl Kind {
     fn defers_in_private(self) -> bool {
         match self {
             Self::Command { reads } => reads,
-            Self::Press => true,
+            Self::Press | Self::PrivatePress => true,
+        }
+    }
+}
+
+impl Kind {
+    /// The first response that promises an answer ("Interaction Callback Type").
+    fn deferral(self) -> Value {
+        match self {
+            Self::Command { .. } | Self::Press => {
+                let flags = if self.defers_in_private() { EPHEMERAL } else { 0 };
+                json!({ "type": 5, "data": { "flags": flags } })
+            }
+            Self::PrivatePress => json!({ "type": 6 }),
         }
     }
 }
@@ -124,8 +139,7 @@ impl Interactions {
         }
         *state = State::Unsure;
         let in_private = open.kind.defers_in_private();
-        let flags = if in_private { EPHEMERAL } else { 0 };
-        let deferral = json!({ "type": 5, "data": { "flags": flags } });
+        let deferral = open.kind.deferral();
         let deferred = State::Deferred { in_private };
         let mut may_have_arrived = false;
         while open.arrived.elapsed() < FIRST_RESPONSE {
@@ -174,7 +188,8 @@ impl Interactions {
             match state.clone() {
                 State::Unsure => *state = self.look(&open, post).await?,
                 State::Fresh if open.arrived.elapsed() >= FIRST_RESPONSE => *state = State::Expired,
-                State::Fresh if post.body.is_empty() => {
+                // An answer in the open cannot take the place of a private message, which is taken away instead.
+                State::Fresh if post.body.is_empty() || (open.kind == Kind::PrivatePress && !post.private) => {
                     *state = State::Unsure;
                     *state = self.respond_with_nothing(&open).await?;
                 }

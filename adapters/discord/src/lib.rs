@@ -3,6 +3,7 @@
 
 mod access;
 mod api;
+mod branch;
 mod drawing;
 mod failure;
 mod form;
@@ -14,12 +15,14 @@ mod interaction;
 mod lane;
 mod mark;
 mod markup;
+mod member;
 mod menu;
 mod outgoing;
 mod places;
 mod registration;
 mod said;
 mod snowflake;
+mod talk;
 mod token;
 
 use std::{
@@ -28,7 +31,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kanban_platform::{Block, Commands, Platform, PlatformError, Post, PostError, PostKind};
+use kanban_platform::{Block, Commands, Opening, Platform, PlatformError, Post, PostError, PostKind, Said, Thread};
 use serenity::model::id::{GuildId, MessageId};
 use tokio_util::sync::CancellationToken;
 
@@ -142,6 +145,7 @@ impl Discord {
         let here = Target { channel, answers: None };
         match &post.kind {
             PostKind::News => self.outgoing.send(post, here, in_doubt_since).await,
+            PostKind::Reaction { message } => self.outgoing.react(post, channel, message).await.map(|()| String::new()),
             PostKind::Edit { message } => self.outgoing.edit(post, channel, message).await,
             PostKind::Reply { return_address, .. } => {
                 let address = return_address.as_deref().and_then(|address| serde_json::from_str(address).ok());
@@ -184,6 +188,7 @@ impl Platform for Discord {
             name: self.name.clone(),
             commands: Arc::clone(&commands),
             inbox,
+            api: Arc::clone(&self.api),
             outgoing: Arc::clone(&self.outgoing),
             interactions: Arc::clone(&self.interactions),
             places: Arc::clone(&self.places),
@@ -203,6 +208,21 @@ impl Platform for Discord {
         let (ended, ()) = tokio::join!(listening, inbox::drain(&self.name, commands.as_ref(), arrivals, &closed));
         *self.inbox() = None;
         ended
+    }
+
+    async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {
+        let thread = branch::open(&self.api, opening).await?;
+        if let (Some(channel), Some(inbox)) = (target(&thread), self.inbox().as_ref()) {
+            inbox.put(Arrival::Watched { channel, id: channel.get() });
+        }
+        Ok(thread)
+    }
+
+    async fn recent(&self, thread: &Thread, before: Option<&str>, count: usize) -> Result<Vec<Said>, PostError> {
+        let Some(channel) = target(thread) else {
+            return Err(refused("no id of a channel", &thread.to_string()));
+        };
+        self.outgoing.recent(channel, before.and_then(parse), count).await
     }
 
     async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError> {

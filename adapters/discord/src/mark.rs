@@ -21,6 +21,15 @@ pub(crate) fn reference(delivery: &str) -> String {
     format!("#{}", digits(hash(delivery, 0), 8))
 }
 
+/// A text of ours without the reference at its end.
+pub(crate) fn without_reference(text: &str) -> &str {
+    let Some((before, last)) = text.rsplit_once('#') else { return text };
+    let is_reference = last.len() == 8 && last.bytes().all(|digit| DIGITS.contains(&digit));
+    // In markdown, the sign has a backslash before it.
+    let before = before.trim_end_matches('\\');
+    if is_reference { before.trim_end_matches("-# ").trim_end_matches(" · ").trim_end() } else { text }
+}
+
 fn digits(mut number: u64, count: usize) -> String {
     let mut written = String::with_capacity(count);
     for _ in 0..count {
@@ -45,7 +54,7 @@ fn hash(text: &str, seed: u64) -> u64 {
 mod tests {
     use std::collections::HashSet;
 
-    use super::{nonce, reference};
+    use super::{nonce, reference, without_reference};
 
     #[test]
     fn nonces_fit_and_differ() {
@@ -54,6 +63,16 @@ mod tests {
         let nonces: HashSet<String> = (0..10_000).map(|number| nonce(&long(number))).collect();
         assert_eq!(nonces.len(), 10_000);
         assert!(nonces.iter().all(|nonce| nonce.len() == 24));
+    }
+
+    #[test]
+    fn references_are_left_out_again() {
+        let reference = reference("a.1");
+        assert_eq!(without_reference(&format!("done\n-# {reference}")), "done");
+        assert_eq!(without_reference(&format!("done\n-# \\{reference}")), "done");
+        assert_eq!(without_reference(&format!("done\nblocked · {reference}")), "done\nblocked");
+        assert_eq!(without_reference(&reference), "");
+        assert_eq!(without_reference("see #12345678 there"), "see #12345678 there");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Mentions are held off twice: here, and by `allowed_mentions` on every send and edit.
 
-use kanban_platform::{Span, spans};
+use kanban_platform::{Span, safe, spans};
 
 /// Signs that mean something to Discord wherever they stand ("Message Formatting" in its reference).
 const SIGNS: &str = "\\*_~|`[]<>@";
@@ -13,15 +13,14 @@ const LINE_SIGNS: &str = "#-+";
 /// A zero-width space, which people do not see and which parts what would act together.
 const APART: char = '\u{200b}';
 
-/// Takes out what is not text: control characters, and signs that turn the direction of what follows.
+/// Shows what acts without being seen, such as control characters and signs that turn the direction of what follows, and
+/// takes out what has no look at all.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars()
+    safe(text)
+        .chars()
         .filter_map(|c| match c {
-            '\n' => Some(c),
             '\t' => Some(' '),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => None,
-            '\u{e0000}'..='\u{e007f}' | '\u{2028}' | '\u{2029}' => None,
-            c if c.is_control() => None,
+            '\u{2060}'..='\u{2064}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => None,
             c => Some(c),
         })
         .collect()
@@ -33,10 +32,11 @@ pub(crate) fn inline(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + text.len() / 8);
     let mut starts_line = true;
     let mut after_code = false;
-    for span in spans(&text) {
+    let mut spans = spans(&text).into_iter().peekable();
+    while let Some(span) = spans.next() {
         match span {
             Span::Plain(text) => {
-                escape(text, &mut starts_line, &mut shown);
+                escape(text, spans.peek().is_none(), &mut starts_line, &mut shown);
                 after_code = false;
             }
             Span::Code(code) => {
@@ -54,6 +54,13 @@ pub(crate) fn inline(text: &str) -> String {
     shown
 }
 
+/// Running text within other markup, which `code` would not keep from ending: its backticks are left out.
+pub(crate) fn without_code(text: &str) -> String {
+    let mut shown = String::new();
+    escape(&bare(text), true, &mut false, &mut shown);
+    shown
+}
+
 /// Text where Discord knows no markup (footers): the backticks are left out.
 pub(crate) fn bare(text: &str) -> String {
     let text = clean(text);
@@ -65,12 +72,19 @@ pub(crate) fn bare(text: &str) -> String {
 
 /// The words of somebody else, each line marked.
 pub(crate) fn quote(text: &str) -> String {
-    prefixed("> ", text)
+    let lines: Vec<String> = clean(text).split('\n').map(|line| format!("> {}", inline(line))).collect();
+    lines.join("\n")
 }
 
 /// Small print.
 pub(crate) fn small(text: &str) -> String {
-    prefixed("-# ", text)
+    let text = clean(text);
+    // Where nothing follows it, the mark of small print is shown as it is.
+    let lines = text.split('\n').map(|line| match line.trim() {
+        "" => String::new(),
+        _ => format!("-# {}", inline(line)),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Lines in a fixed width.
@@ -80,24 +94,21 @@ pub(crate) fn code_block(text: &str) -> String {
     format!("```\n{}\n```", text.trim_end_matches('\n'))
 }
 
-fn prefixed(prefix: &str, text: &str) -> String {
-    let lines: Vec<String> = clean(text).split('\n').map(|line| format!("{prefix}{}", inline(line))).collect();
-    lines.join("\n")
-}
-
-fn escape(text: &str, starts_line: &mut bool, shown: &mut String) {
+fn escape(text: &str, is_last: bool, starts_line: &mut bool, shown: &mut String) {
     let mut rest = text;
-    let mut before: Option<char> = None;
     while let Some(c) = rest.chars().next() {
-        if !before.is_some_and(char::is_alphanumeric) {
-            let address = address(rest);
-            if !address.is_empty() {
-                shown.push_str(address);
-                before = address.chars().last();
-                rest = &rest[address.len()..];
-                *starts_line = false;
-                continue;
-            }
+        // Discord finds an address in the middle of a word as well.
+        let (taken, sign) = match address(rest, is_last) {
+            Address::None => (0, ""),
+            Address::Link(address) => (address.len(), ""),
+            Address::NoLink(scheme) => (scheme.len(), "\\"),
+        };
+        if taken > 0 {
+            shown.push_str(&rest[..taken]);
+            shown.push_str(sign);
+            rest = &rest[taken..];
+            *starts_line = false;
+            continue;
         }
         if *starts_line && c.is_ascii_digit() {
             // `7. ` begins a list that counts anew.
@@ -108,7 +119,7 @@ fn escape(text: &str, starts_line: &mut bool, shown: &mut String) {
                 shown.push_str("\\.");
                 rest = after;
             }
-            (*starts_line, before) = (false, Some(c));
+            *starts_line = false;
             continue;
         }
         if SIGNS.contains(c) || (*starts_line && LINE_SIGNS.contains(c)) {
@@ -116,25 +127,43 @@ fn escape(text: &str, starts_line: &mut bool, shown: &mut String) {
         }
         shown.push(c);
         *starts_line = c == '\n' || (*starts_line && c.is_whitespace());
-        before = Some(c);
         rest = &rest[c.len_utf8()..];
     }
 }
 
-/// The address that a text begins with, as far as none of its characters could act as markup. Discord makes a link of
-/// it by itself, and a backslash within would lead the link astray.
-fn address(text: &str) -> &str {
-    let Some(after) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else { return "" };
+/// How a text begins.
+#[derive(Debug, PartialEq, Eq)]
+enum Address<'a> {
+    None,
+    /// With an address, of which Discord makes a link by itself.
+    Link(&'a str),
+    /// With an address, of which no link may be made: Discord takes everything up to the next blank into it, and what
+    /// follows here would stand there with its backslashes. Its scheme.
+    NoLink(&'a str),
+}
+
+fn address(text: &str, is_last: bool) -> Address<'_> {
+    let Some((scheme, after)) =
+        ["https", "http"].iter().find_map(|scheme| Some((*scheme, text.strip_prefix(scheme)?.strip_prefix("://")?)))
+    else {
+        return Address::None;
+    };
     let is_address = |c: char| c.is_ascii_alphanumeric() || "-._:/?#!$&'+,;=%".contains(c);
     let end = after.find(|c| !is_address(c)).unwrap_or(after.len());
     // What Discord leaves out of a link at its end is text again.
     let end = after[..end].trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '/').len();
-    if end == 0 { "" } else { &text[..text.len() - after.len() + end] }
+    let behind = after[end..].trim_start_matches(|c| ".,:;\"')".contains(c));
+    let is_apart = if behind.is_empty() { is_last } else { behind.starts_with(char::is_whitespace) };
+    match end {
+        0 | 1 => Address::NoLink(scheme),
+        _ if is_apart => Address::Link(&text[..text.len() - after.len() + end]),
+        _ => Address::NoLink(scheme),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{address, bare, clean, code_block, inline, quote, small};
+    use super::{bare, clean, code_block, inline, quote, small};
     use kanban_platform::{Span, spans};
     use proptest::prelude::*;
 
@@ -149,13 +178,17 @@ mod tests {
     #[test]
     fn addresses_stay_what_they_are() {
         assert_eq!(inline("see https://x.example/a_b_c?d=1."), "see https://x.example/a_b_c?d=1.");
-        assert_eq!(address("https://a_**b"), "https://a");
-        assert_eq!(address("https://"), "");
+        assert_eq!(inline("(https://x.example/a), 'http://b.example'."), "(https://x.example/a), 'http://b.example'.");
+        assert_eq!(
+            inline("<https://x.example|y> http://a`b` https://"),
+            r"\<https\://x.example\|y\> http\://a`b` https\://"
+        );
     }
 
     #[test]
-    fn nothing_invisible_gets_through() {
-        assert_eq!(clean("a\u{202e}b\u{0}c\u{1b}[1m\u{2066}d\te\r\n"), "abc[1md e\n");
+    fn nothing_acts_unseen() {
+        let shown = clean("a\u{202e}b\u{0}c\u{1b}[1m\u{2066}d\te\r\n\u{feff}f\u{e0041}");
+        assert_eq!(shown, "a‹U+202E›b␀c␛[1m‹U+2066›d e\nf");
     }
 
     #[test]
@@ -172,6 +205,16 @@ mod tests {
         assert!(block.starts_with("```\n") && block.ends_with("\n```"));
     }
 
+    /// What Discord makes a link of: everything up to the next blank but some signs at its end.
+    fn link(text: &str) -> &str {
+        if !text.starts_with("https://") && !text.starts_with("http://") {
+            return "";
+        }
+        let end = text.find(|c: char| c.is_whitespace() || c == '<').unwrap_or(text.len());
+        let link = text[..end].trim_end_matches(|c| ".,:;\"')]".contains(c));
+        if link.ends_with("//") || link.ends_with("http") || link.ends_with("https") { "" } else { link }
+    }
+
     /// Reads markdown as Discord does, as far as our own text may use it. None where something else acts.
     fn drawn(markdown: &str) -> Option<String> {
         let mut shown = String::new();
@@ -179,7 +222,7 @@ mod tests {
         let mut starts_line = true;
         while let Some(c) = rest.chars().next() {
             let after = &rest[c.len_utf8()..];
-            let link = address(rest);
+            let link = link(rest);
             if c == '\\' {
                 let escaped = after.chars().next().filter(|c| !c.is_alphanumeric() && !c.is_whitespace())?;
                 shown.push(escaped);

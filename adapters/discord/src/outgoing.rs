@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kanban_platform::{Post, PostError, Urgency};
+use kanban_platform::{Post, PostError, Said, Urgency};
 use serde_json::{Value, json};
 use serenity::{
     http::{LightMethod, Route},
@@ -12,9 +12,10 @@ use serenity::{
 use crate::{
     api::{Api, Call, CallError},
     drawing::{carries, message},
-    failure::{code, of_edit, of_look, of_send},
+    failure::{code, of_edit, of_look, of_reaction, of_read, of_send},
     mark::{nonce, reference},
     snowflake,
+    talk::spoken,
 };
 
 /// So long the platform surely knows a nonce again: "the past few minutes", says its reference.
@@ -25,6 +26,9 @@ const CLOCK_MARGIN: i64 = 60_000;
 
 /// How much history is read in search of a message: this many times a hundred.
 const PAGES: usize = 50;
+
+/// How many messages are read at most to see what a talk is about.
+const RECENT: usize = 20;
 
 pub(crate) struct Outgoing {
     api: Arc<Api>,
@@ -124,6 +128,39 @@ impl Outgoing {
         call.bucket = Some(format!("channel {channel}"));
         call.urgency = urgency;
         self.api.call(call).await
+    }
+
+    /// Shows below a person's message that it was taken in.
+    pub(crate) async fn react(&self, post: &Post, channel: ChannelId, message_id: &str) -> Result<(), PostError> {
+        /// 👀 as a step of an address.
+        const EYES: &str = "%F0%9F%91%80";
+        let message_id =
+            parse(message_id).map(MessageId::new).ok_or_else(|| refused("no id of a message", message_id))?;
+        let route = Route::ChannelMessageReactionMe { channel_id: channel, message_id, reaction: EYES };
+        let mut call = Call::new(LightMethod::Put, route);
+        call.bucket = Some(format!("react {channel}"));
+        call.urgency = post.urgency;
+        // Setting it twice is setting it once.
+        self.api.call(call).await.map(|_| ()).or_else(of_reaction)
+    }
+
+    /// What was said last in a channel before a message, oldest first.
+    pub(crate) async fn recent(
+        &self,
+        channel: ChannelId,
+        before: Option<u64>,
+        count: usize,
+    ) -> Result<Vec<Said>, PostError> {
+        let count = count.min(RECENT);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let before = before.map_or_else(String::new, |before| format!("before={before}&"));
+        let page = self.messages(channel, &format!("{before}limit={count}"), Urgency::Reply).await;
+        let page = page.or_else(of_read)?;
+        // What serenity cannot read is nobody's words.
+        let messages = page.into_iter().filter_map(|message| serde_json::from_value(message).ok());
+        Ok(messages.filter_map(|message| spoken(&message, self.me.get().copied())).collect())
     }
 
     /// Opens the private channel of a person.

@@ -33,6 +33,16 @@ struct Place {
     guild: Option<GuildId>,
     /// The channel that a thread belongs to.
     parent: Option<ChannelId>,
+    /// Messages there can have threads.
+    can_branch: bool,
+}
+
+/// Where something was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) thread: Thread,
+    /// Messages there can have threads ("Start Thread from Message").
+    pub(crate) is_channel: bool,
 }
 
 impl Places {
@@ -54,7 +64,8 @@ impl Places {
     ) {
         // The parent of a channel that is no thread is a category.
         let parent = parent.filter(|_| is_thread(kind));
-        self.known().insert(channel, Place { guild, parent });
+        let can_branch = guild.is_some() && matches!(kind, ChannelType::Text | ChannelType::News);
+        self.known().insert(channel, Place { guild, parent, can_branch });
     }
 
     pub(crate) fn forget(&self, channel: ChannelId) {
@@ -62,11 +73,11 @@ impl Places {
     }
 
     /// The thread of the contract that a channel is.
-    pub(crate) async fn thread(&self, channel: ChannelId, guild: Option<GuildId>) -> Result<Thread, CallError> {
+    pub(crate) async fn spot(&self, channel: ChannelId, guild: Option<GuildId>) -> Result<Spot, CallError> {
         let place = match (guild, self.get(channel)) {
             (_, Some(place)) => place,
             // Private channels have no threads.
-            (None, None) => Place { guild: None, parent: None },
+            (None, None) => Place { guild: None, parent: None, can_branch: false },
             (Some(_), None) => self.ask(channel).await?,
         };
         let space = place.guild.or(guild).map_or_else(String::new, |guild| guild.to_string());
@@ -74,7 +85,13 @@ impl Places {
             Some(parent) => (parent.to_string(), Some(channel.to_string())),
             None => (channel.to_string(), None),
         };
-        Ok(Thread { platform: self.name.clone(), space, channel, thread })
+        let thread = Thread { platform: self.name.clone(), space, channel, thread };
+        Ok(Spot { thread, is_channel: place.can_branch })
+    }
+
+    /// Whether messages of a thread of the contract can have threads, as far as that is known without asking.
+    pub(crate) fn can_branch(&self, thread: &Thread) -> bool {
+        target(thread).and_then(|channel| self.get(channel)).is_some_and(|place| place.can_branch)
     }
 
     async fn ask(&self, channel: ChannelId) -> Result<Place, CallError> {
@@ -86,10 +103,13 @@ impl Places {
         call.bucket = Some(format!("channel {channel}"));
         call.urgency = Urgency::Reply;
         let told = self.api.call(call).await?;
-        let kind = told["type"].as_u64().and_then(|kind| u8::try_from(kind).ok()).map_or(ChannelType::Text, Into::into);
+        let kind = told["type"]
+            .as_u64()
+            .and_then(|kind| u8::try_from(kind).ok())
+            .map_or(ChannelType::Unknown(u8::MAX), Into::into);
         let id = |field: &str| told[field].as_str().and_then(parse);
         self.learn_place(channel, id("guild_id").map(GuildId::new), kind, id("parent_id").map(ChannelId::new));
-        Ok(self.get(channel).unwrap_or(Place { guild: None, parent: None }))
+        Ok(self.get(channel).unwrap_or(Place { guild: None, parent: None, can_branch: false }))
     }
 
     fn get(&self, channel: ChannelId) -> Option<Place> {

@@ -55,7 +55,7 @@ fn without_leading_mention<'a>(text: &'a str, us: &Ourselves) -> &'a str {
 }
 
 /// `<@1>` becomes `@name`, `<:party:2>` becomes `:party:`.
-fn named(text: &str, message: &Message) -> String {
+pub(crate) fn named(text: &str, message: &Message) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(open) = rest.find('<') {

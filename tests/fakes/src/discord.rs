@@ -183,6 +183,7 @@ impl Core {
             | Route::ThreadMember(id)
             | Route::Message { channel: id, .. }
             | Route::Reaction { channel: id, .. }
+            | Route::ThreadMemberOf { channel: id, .. }
             | Route::ThreadFrom { channel: id, .. } => Some(id.to_string()),
             Route::Callback { token, .. } | Route::FollowUps { token, .. } | Route::FollowUp { token, .. } => {
                 self.state().channel_of_token(token).map(|id| id.to_string())
@@ -193,6 +194,7 @@ impl Core {
             | Route::GatewayBot
             | Route::DirectChannels
             | Route::Guild(_)
+            | Route::GuildMember { .. }
             | Route::GuildChannels(_)
             | Route::ActiveThreads(_)
             | Route::Commands { .. }

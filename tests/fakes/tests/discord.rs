@@ -10,6 +10,8 @@ mod gateway;
 mod interactions;
 #[path = "discord/limits.rs"]
 mod limits;
+#[path = "discord/people.rs"]
+mod people;
 
 use std::{sync::Arc, time::Duration};
 

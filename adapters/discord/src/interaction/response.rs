@@ -8,6 +8,7 @@ use serenity::{
     http::{LightMethod, Route},
     model::id::{ChannelId, InteractionId},
 };
+use tokio::time::{Instant, sleep};
 
 use super::{Address, FIRST_RESPONSE, Interactions, Kind, Open, State};
 use crate::{
@@ -27,6 +28,7 @@ impl Interactions {
         // A press may end in silence. A command may not: something must be there first to be taken away.
         let (body, then) = match open.kind {
             Kind::Press => (json!({ "type": 6 }), State::Emptied),
+            Kind::PrivatePress => (open.kind.deferral(), State::Deferred { in_private: true }),
             Kind::Command { .. } => {
                 (json!({ "type": 5, "data": { "flags": EPHEMERAL } }), State::Deferred { in_private: true })
             }
@@ -48,11 +50,16 @@ impl Interactions {
         state: &mut State,
     ) -> Result<Option<String>, PostError> {
         let (mut data, files) = message(post);
-        if post.private {
+        if post.private && open.kind != Kind::PrivatePress {
             let flags = data["flags"].as_u64().unwrap_or(0) | EPHEMERAL;
             data.insert("flags".to_owned(), json!(flags));
         }
-        match self.respond(open, json!({ "type": 4, "data": data }), files).await {
+        let kind = match open.kind {
+            Kind::Command { .. } | Kind::Press => 4,
+            // The answer to a question that only the person sees takes its place, buttons and all.
+            Kind::PrivatePress => 7,
+        };
+        match self.respond(open, json!({ "type": kind, "data": data }), files).await {
             Ok(told) => {
                 let message = match told["resource"]["message"]["id"].as_str() {
                     Some(id) => id.to_owned(),
@@ -79,6 +86,27 @@ impl Interactions {
                 Err(of_send(error))
             }
         }
+    }
+
+    /// Asks a person for words in a form, which must be the first response. Whether one is shown.
+    pub(crate) async fn ask(&self, address: &Address, arrived: Instant, form: Value) -> bool {
+        let body = json!({ "type": 9, "data": form });
+        while arrived.elapsed() < FIRST_RESPONSE {
+            match self.respond_to(address, body.clone(), Vec::new()).await {
+                Ok(_) => return true,
+                // An attempt whose answer was lost, or the same press handed over twice.
+                Err(CallError::Refused(refusal)) if refusal.code == code::ALREADY_ACKNOWLEDGED => return true,
+                Err(CallError::NotSent(_)) => sleep(Duration::from_millis(50)).await,
+                Err(CallError::Unsure(_)) => {}
+                Err(CallError::Limited(wait)) if arrived.elapsed() + wait < FIRST_RESPONSE => sleep(wait).await,
+                Err(error @ (CallError::Limited(_) | CallError::Refused(_))) => {
+                    tracing::warn!(%error, "a form could not be opened");
+                    return false;
+                }
+            }
+        }
+        tracing::warn!("a form could not be opened in time");
+        false
     }
 
     /// Fills the deferred answer in, which may be repeated. None when it must go another way.
@@ -194,9 +222,13 @@ impl Interactions {
 
     /// Gives the first response.
     pub(super) async fn respond(&self, open: &Open, body: Value, files: Vec<File>) -> Result<Value, CallError> {
+        self.respond_to(&open.address, body, files).await
+    }
+
+    async fn respond_to(&self, address: &Address, body: Value, files: Vec<File>) -> Result<Value, CallError> {
         let route = Route::InteractionResponse {
-            interaction_id: InteractionId::new(open.address.interaction),
-            token: &open.address.token,
+            interaction_id: InteractionId::new(address.interaction),
+            token: &address.token,
         };
         let mut call = Call::new(LightMethod::Post, route);
         "with_response=true".clone_into(&mut call.query);

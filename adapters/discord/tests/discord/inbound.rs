@@ -200,7 +200,7 @@ async fn presses_are_answered_in_every_way() {
         let delivered = desk.wait_until("the delivery", |desk| desk.delivered().first().cloned()).await;
         let delivered = delivered.expect("delivered");
         let request = desk.requests().remove(0);
-        assert_eq!(request.input, Input::Press { message: card, button: "b.retry".to_owned() });
+        assert_eq!(request.input, Input::Press { message: card, button: "b.retry".to_owned(), words: None });
         let seen = server.seen(&ops);
         assert_eq!(seen.len(), before + 1);
         let answer = seen.iter().find(|seen| seen.id == delivered).expect("the answer");

@@ -14,7 +14,7 @@ use kanban_discord::{Discord, Options};
 use kanban_fakes::{PATIENCE, Server, discord::DiscordServer};
 use kanban_platform::{
     Arg, Author, Batch, Block, Button, Capability, Choice, Commands, Field, Kind, NotKept, Platform, PlatformError,
-    Post, PostError, PostKind, Receipt, Request, Spec, Suggestion, Surface, Thread, Urgency,
+    Post, PostError, PostKind, Receipt, Request, Spec, Style, Suggestion, Surface, Thread, Urgency,
 };
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -292,6 +292,7 @@ pub(crate) fn news(delivery: &str, thread: &Thread, body: Vec<Block>) -> Post {
         task: None,
         event: None,
         urgency: Urgency::News,
+        prompts: false,
     }
 }
 
@@ -308,7 +309,7 @@ pub(crate) fn reply(request: &Request, body: Vec<Block>) -> Post {
 }
 
 pub(crate) fn button(label: &str) -> Button {
-    Button { key: format!("b.{}", label.to_lowercase()), label: label.to_owned() }
+    Button { key: format!("b.{}", label.to_lowercase()), label: label.to_owned(), style: Style::Plain }
 }
 
 /// What a person reads, without the reference at the end of each message.

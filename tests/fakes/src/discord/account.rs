@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::State;
+use super::{channel::all_permissions, session::GUILDS, state::State};
 
 /// The bot's user id, which is the application's id too.
 pub(super) const BOT: u64 = 1_100_000_000_000_000_001;
@@ -23,6 +23,18 @@ impl State {
         self.people.insert(name.to_owned(), id);
         self.names.insert(id, name.to_owned());
         self.user_texts.insert(id, self.user(id).to_string());
+        id
+    }
+
+    /// The id of a role of the guild, made at the first call with this name.
+    pub(super) fn role(&mut self, name: &str) -> u64 {
+        if let Some((_, id)) = self.roles.iter().find(|(known, _)| known == name) {
+            return *id;
+        }
+        let id = self.ids.next();
+        self.roles.push((name.to_owned(), id));
+        let event = json!({ "guild_id": GUILD.to_string(), "role": role_json(id, name) });
+        self.dispatch("GUILD_ROLE_CREATE", GUILDS, &event);
         id
     }
 
@@ -57,8 +69,18 @@ impl State {
 
     /// A member of the guild, without the user, as messages carry one.
     pub(super) fn member(&self) -> Value {
+        self.member_with(&[])
+    }
+
+    /// A person as a member of the guild.
+    pub(super) fn member_of(&self, user: u64) -> Value {
+        self.member_with(self.roles_of.get(&user).map_or(&[], Vec::as_slice))
+    }
+
+    fn member_with(&self, roles: &[u64]) -> Value {
+        let roles: Vec<String> = roles.iter().map(u64::to_string).collect();
         json!({
-            "roles": [], "joined_at": self.started, "premium_since": null, "deaf": false, "mute": false, "flags": 0,
+            "roles": roles, "joined_at": self.started, "premium_since": null, "deaf": false, "mute": false, "flags": 0,
             "nick": null, "avatar": null, "banner": null, "pending": false, "communication_disabled_until": null,
         })
     }
@@ -76,4 +98,15 @@ impl State {
             "summary": "", "eligible_oauth2_scopes": [],
         })
     }
+}
+
+/// A role as the guild lists it.
+pub(super) fn role_json(id: u64, name: &str) -> Value {
+    json!({
+        "id": id.to_string(), "name": name, "color": 0,
+        "colors": { "primary_color": 0, "secondary_color": null, "tertiary_color": null },
+        "hoist": false, "icon": null, "unicode_emoji": null, "position": 0,
+        "permissions": all_permissions().to_string(), "managed": false, "mentionable": false, "flags": 0,
+        "description": null,
+    })
 }

@@ -9,6 +9,7 @@ use super::{
     messages::{self, Answer, Body},
     refusal::Refusal,
     route::Route,
+    threads,
 };
 
 /// What is wrong with a body, by the published description and by the rules that it leaves out.
@@ -22,6 +23,7 @@ pub(super) fn mistakes(method: &Method, route: &Route, body: &Body) -> Vec<(Stri
         | ("PATCH", Route::Message { .. } | Route::FollowUp { .. }) => messages::check(body),
         ("POST", Route::Callback { .. }) => check_callback(&body.json),
         ("PUT" | "POST", Route::Commands { .. }) => commands::mistakes(&body.json),
+        ("POST", Route::ThreadFrom { .. } | Route::Threads(_)) => threads::mistakes(&body.json),
         _ => Vec::new(),
     });
     mistakes
@@ -69,7 +71,11 @@ pub(super) fn act(core: &Core, method: &Method, route: &Route, body: &Body) -> A
         ("GET", Route::Channel(channel)) => state.get_channel(*channel),
         ("PATCH", Route::Channel(channel)) => state.edit_channel(*channel, json),
         ("POST", Route::Typing(channel)) => state.visible(*channel).map(|_| (204, Value::Null)),
-        ("PUT" | "DELETE", Route::ThreadMember(channel)) => state.visible(*channel).map(|_| (204, Value::Null)),
+        ("PUT", Route::ThreadMember(channel)) => state.thread_member(*channel, None, true),
+        ("DELETE", Route::ThreadMember(channel)) => state.thread_member(*channel, None, false),
+        ("PUT", Route::ThreadMemberOf { channel, person }) => state.thread_member(*channel, Some(*person), true),
+        ("DELETE", Route::ThreadMemberOf { channel, person }) => state.thread_member(*channel, Some(*person), false),
+        ("GET", Route::GuildMember { guild, person }) => state.guild_member(*guild, *person),
         ("GET", Route::Messages(channel)) => state.list_messages(*channel, &body.query),
         ("POST", Route::Messages(channel)) => state.create_message(*channel, body, &core.options),
         ("GET", Route::Message { channel, message }) => state.get_message(*channel, *message),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    account::{BOT, GUILD, OWNER},
+    account::{BOT, GUILD, OWNER, role_json},
     snowflake::{iso, made_at},
     state::State,
 };
@@ -65,8 +65,11 @@ pub(super) fn all_permissions() -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChannelKind {
     Text,
+    Announcements,
+    Voice,
     Direct,
     Thread,
+    AnnouncementThread,
 }
 
 impl ChannelKind {
@@ -75,7 +78,23 @@ impl ChannelKind {
         match self {
             Self::Text => 0,
             Self::Direct => 1,
+            Self::Voice => 2,
+            Self::Announcements => 5,
+            Self::AnnouncementThread => 10,
             Self::Thread => 11,
+        }
+    }
+
+    pub(super) fn is_thread(self) -> bool {
+        matches!(self, Self::Thread | Self::AnnouncementThread)
+    }
+
+    /// What a thread there is. None where there are none.
+    pub(super) fn branch(self) -> Option<Self> {
+        match self {
+            Self::Text => Some(Self::Thread),
+            Self::Announcements => Some(Self::AnnouncementThread),
+            Self::Voice | Self::Direct | Self::Thread | Self::AnnouncementThread => None,
         }
     }
 }
@@ -95,6 +114,8 @@ pub(super) struct Channel {
     pub(super) archived: bool,
     pub(super) locked: bool,
     pub(super) auto_archive: u64,
+    /// The people who were brought into a thread.
+    pub(super) members: Vec<u64>,
 }
 
 impl Channel {
@@ -106,12 +127,16 @@ impl Channel {
 impl State {
     /// The id of a channel of the guild, made at the first call with this name. `@ann` are direct messages with Ann.
     pub(super) fn channel_named(&mut self, name: &str) -> (u64, bool) {
+        self.channel_of_kind(name, ChannelKind::Text)
+    }
+
+    pub(super) fn channel_of_kind(&mut self, name: &str, kind: ChannelKind) -> (u64, bool) {
         if let Some(id) = self.channels_by_name.get(&(0, name.to_owned())) {
             return (*id, false);
         }
         let (kind, owner) = match name.strip_prefix('@') {
             Some(person) => (ChannelKind::Direct, self.person(person)),
-            None => (ChannelKind::Text, OWNER),
+            None => (kind, OWNER),
         };
         (self.add_channel(kind, name, None, owner), true)
     }
@@ -134,6 +159,7 @@ impl State {
             archived: false,
             locked: false,
             auto_archive: 1440,
+            members: Vec::new(),
         };
         self.channels_by_name.entry((parent.unwrap_or(0), name.to_owned())).or_insert(id);
         self.channels.insert(id, channel);
@@ -170,19 +196,19 @@ impl State {
                 "id": channel.id.to_string(), "type": channel.kind.number(), "flags": 0, "last_message_id": last,
                 "recipients": [self.user(channel.owner)],
             }),
-            ChannelKind::Text => json!({
+            ChannelKind::Text | ChannelKind::Announcements | ChannelKind::Voice => json!({
                 "id": channel.id.to_string(), "type": channel.kind.number(), "flags": 0, "guild_id": GUILD.to_string(), "name": channel.name,
                 "position": 0, "permission_overwrites": self.overwrites(channel), "parent_id": null, "topic": null,
                 "nsfw": false, "last_message_id": last, "rate_limit_per_user": 0, "last_pin_timestamp": null,
             }),
-            ChannelKind::Thread => {
+            ChannelKind::Thread | ChannelKind::AnnouncementThread => {
                 let made = iso(made_at(channel.id));
                 json!({
                     "id": channel.id.to_string(), "type": channel.kind.number(), "flags": 0, "guild_id": GUILD.to_string(),
                     "name": channel.name, "parent_id": channel.parent.map(|id| id.to_string()),
                     "owner_id": channel.owner.to_string(), "last_message_id": last, "rate_limit_per_user": 0,
                     "last_pin_timestamp": null,
-                    "message_count": channel.messages.len().min(50), "member_count": 1,
+                    "message_count": channel.messages.len().min(50), "member_count": 1 + channel.members.len(),
                     "total_message_sent": channel.messages.len(),
                     "thread_metadata": {
                         "archived": channel.archived, "archive_timestamp": made, "create_timestamp": made,
@@ -205,19 +231,13 @@ impl State {
 
     /// The guild as `GUILD_CREATE` says it.
     pub(super) fn guild_json(&self) -> Value {
-        let of_kind = |kind| {
-            let mut found: Vec<&Channel> = self.channels.values().filter(|channel| channel.kind == kind).collect();
-            found.retain(|channel| self.may(channel, Permission::ViewChannel) && !channel.archived);
-            found.sort_by_key(|channel| channel.id);
-            found.into_iter().map(|channel| self.channel_json(channel)).collect::<Vec<_>>()
-        };
         let mut bot = self.member();
         bot["user"] = self.user(BOT);
         let mut guild = self.guild_summary();
         let more = json!({
             "joined_at": self.started, "large": false, "unavailable": false, "member_count": 2 + self.people.len(),
-            "voice_states": [], "members": [bot], "channels": of_kind(ChannelKind::Text),
-            "threads": of_kind(ChannelKind::Thread), "presences": [], "stage_instances": [],
+            "voice_states": [], "members": [bot], "channels": self.guild_places(false),
+            "threads": self.guild_places(true), "presences": [], "stage_instances": [],
             "guild_scheduled_events": [], "soundboard_sounds": [],
         });
         extend(&mut guild, more);
@@ -237,18 +257,14 @@ impl State {
             "preferred_locale": "en-US", "public_updates_channel_id": null, "safety_alerts_channel_id": null,
             "max_video_channel_users": 25, "max_stage_video_channel_users": 50,
         });
+        let named = self.roles.iter().map(|(name, id)| role_json(*id, name));
+        let roles: Vec<Value> = std::iter::once(role_json(GUILD, "@everyone")).chain(named).collect();
         let more = json!({
             "nsfw_level": 0, "nsfw": false,
             "stickers": [], "premium_progress_bar_enabled": false, "premium_progress_bar_enabled_user_updated_at": null,
             "incidents_data": null, "inventory_settings": null, "embed_enabled": false, "embed_channel_id": null,
             "latest_onboarding_question_id": null, "hub_type": null,
-            "roles": [{
-                "id": id, "name": "@everyone", "color": 0,
-                "colors": { "primary_color": 0, "secondary_color": null, "tertiary_color": null },
-                "hoist": false, "icon": null, "unicode_emoji": null, "position": 0,
-                "permissions": all_permissions().to_string(), "managed": false, "mentionable": false, "flags": 0,
-                "description": null,
-            }],
+            "roles": roles,
         });
         extend(&mut guild, more);
         guild

@@ -17,15 +17,28 @@ impl DiscordServer {
     /// # Panics
     /// Where no form is open, or it has no such field.
     pub async fn submits(&self, name: &str, fields: &[(&str, &str)]) {
-        let (user, id, form) = self
+        let (id, form) = self
             .core
             .wire
             .wait_until("a form", || {
                 let mut state = self.core.state();
                 let user = state.person(name);
-                last_form(&state, user).map(|(id, form)| (user, id, form))
+                last_form(&state, user)
             })
             .await;
+        self.submit(id, &form, fields);
+    }
+
+    /// Fills in the only field of the form that an interaction opens, and sends it.
+    pub(super) async fn fill(&self, interaction: u64, words: &str) {
+        let opened = || self.core.state().interactions.get(&interaction)?.modal.clone();
+        let form = self.core.wire.wait_until("the form of a button that asks for words", opened).await;
+        let fields = custom_ids(form["components"].as_array().map_or(&[], Vec::as_slice));
+        assert_eq!(fields.len(), 1, "a form that asks for words has one field: {form}");
+        self.submit(interaction, &form, &[(fields[0].as_str(), words)]);
+    }
+
+    fn submit(&self, id: u64, form: &Value, fields: &[(&str, &str)]) {
         let mut components = form["components"].clone();
         let known = custom_ids(components.as_array().map_or(&[], Vec::as_slice));
         fill_in(&mut components, fields, "");
@@ -37,7 +50,7 @@ impl DiscordServer {
         let mut state = self.core.state();
         let Some(interaction) = state.interactions.get_mut(&id) else { return };
         interaction.modal = None;
-        let (channel, source) = (interaction.channel, interaction.source);
+        let (user, channel, source) = (interaction.user, interaction.channel, interaction.source);
         let data = json!({ "custom_id": form["custom_id"], "components": components });
         state.interact(Kind::Modal, user, channel, data, source);
         drop(state);
@@ -69,6 +82,11 @@ fn fill_in(component: &mut Value, fields: &[(&str, &str)], label: &str) {
     if let Some(id) = component["custom_id"].as_str().map(str::to_owned) {
         let given = fields.iter().find(|(field, _)| *field == id || *field == own).map(|(_, value)| *value);
         let value = given.map_or_else(|| component["value"].as_str().unwrap_or_default().to_owned(), str::to_owned);
+        // The client sends nothing else.
+        let length = u64::try_from(value.chars().count()).unwrap_or(u64::MAX);
+        let least = component["min_length"].as_u64().unwrap_or(u64::from(component["required"] != false));
+        let most = component["max_length"].as_u64().unwrap_or(4_000);
+        assert!((least..=most).contains(&length), "the field {id} takes {least} to {most} characters, not {length}");
         *component = json!({ "type": component["type"], "id": 1, "custom_id": id, "value": value });
     } else if let Some(fields) = component.as_object_mut() {
         fields.retain(|name, _| matches!(name.as_str(), "type" | "components" | "component" | "id"));

@@ -270,7 +270,7 @@ impl State {
             event["context"] = 1.into();
             event["authorizing_integration_owners"] = json!({ "0": "0" });
         } else {
-            let mut member = self.member();
+            let mut member = self.member_of(interaction.user);
             member["user"] = self.user(interaction.user);
             member["permissions"] = all_permissions().to_string().into();
             event["member"] = member;

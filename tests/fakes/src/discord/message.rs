@@ -19,6 +19,9 @@ pub(super) const LOADING: u64 = 1 << 7;
 /// The message is made of components alone.
 pub(super) const COMPONENTS_V2: u64 = 1 << 15;
 
+/// The notice with which a thread on a message begins ("Message Types").
+pub(super) const STARTER: u64 = 21;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Message {
     pub(super) id: u64,
@@ -87,8 +90,9 @@ impl State {
             json["nonce"] = nonce.clone();
         }
         if let Some(replied) = message.reference {
+            let place = self.messages.get(&replied).map_or(message.channel, |replied| replied.channel);
             json["message_reference"] = json!({
-                "type": 0, "message_id": replied.to_string(), "channel_id": message.channel.to_string(),
+                "type": 0, "message_id": replied.to_string(), "channel_id": place.to_string(),
                 "guild_id": GUILD.to_string(),
             });
             let replied = self.messages.get(&replied).filter(|replied| replied.reference.is_none());
@@ -127,7 +131,12 @@ impl State {
             None => text.push_str(&self.user(message.author).to_string()),
         }
         if !is_direct {
-            text.push_str(&format!(",\"guild_id\":\"{GUILD}\",\"member\":{}", self.member_text));
+            if self.roles_of.contains_key(&message.author) {
+                let member = self.member_of(message.author);
+                text.push_str(&format!(",\"guild_id\":\"{GUILD}\",\"member\":{member}"));
+            } else {
+                text.push_str(&format!(",\"guild_id\":\"{GUILD}\",\"member\":{}", self.member_text));
+            }
         }
         text.push('}');
         text
@@ -140,9 +149,10 @@ impl State {
             || self.channels.get(&message.channel).is_some_and(super::channel::Channel::is_direct)
     }
 
-    /// The message as people see it. None while it is not there yet: "kanban is thinking…"
+    /// The message as people see it. None while it is not there yet ("kanban is thinking…"), and for the notice with which
+    /// a thread begins: it shows what the channel shows.
     pub(super) fn seen(&self, message: &Message) -> Option<Seen> {
-        if message.is_thinking() {
+        if message.is_thinking() || message.kind == STARTER {
             return None;
         }
         let file = |id: &u64| {

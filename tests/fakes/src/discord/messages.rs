@@ -252,7 +252,9 @@ impl State {
 
     pub(super) fn react(&mut self, channel: u64, id: u64, emoji: &str, is_there: bool) -> Answer {
         let found = self.visible(channel)?;
-        if is_there && !self.may(found, Permission::AddReactions) {
+        // Who sets a sign that nobody has set adds one ("Create Reaction").
+        let may_react = self.may(found, Permission::AddReactions) && self.may(found, Permission::ReadMessageHistory);
+        if is_there && !may_react {
             return Err(Refusal::missing_permissions());
         }
         self.in_channel(channel, id)?;
@@ -273,8 +275,10 @@ impl State {
     fn check_may_post(&self, channel: u64, body: &Body) -> Result<(), Refusal> {
         let channel = self.visible(channel)?;
         let send = match channel.kind {
-            ChannelKind::Thread => Permission::SendMessagesInThreads,
-            ChannelKind::Text | ChannelKind::Direct => Permission::SendMessages,
+            ChannelKind::Thread | ChannelKind::AnnouncementThread => Permission::SendMessagesInThreads,
+            ChannelKind::Text | ChannelKind::Announcements | ChannelKind::Voice | ChannelKind::Direct => {
+                Permission::SendMessages
+            }
         };
         let has = |field: &str| body.json[field].as_array().is_some_and(|list| !list.is_empty());
         let is_allowed = self.may(channel, send)

@@ -114,20 +114,35 @@ impl Server for DiscordServer {
     }
 
     async fn presses(&self, name: &str, place: &Thread, message: &str, label: &str) {
+        self.press(name, place, message, label);
+    }
+
+    async fn fills(&self, name: &str, place: &Thread, message: &str, label: &str, words: &str) {
+        let press = self.press(name, place, message, label);
+        self.fill(press, words).await;
+    }
+
+    fn joins(&self, name: &str, group: &str) -> Option<String> {
         let mut state = self.core.state();
-        let user = state.person(name);
-        let channel = known(&state, place);
-        let found = message.parse().ok().and_then(|id: u64| state.messages.get(&id));
-        let found = found.filter(|found| found.channel == channel && found.private_to.is_none_or(|only| only == user));
-        let found = found.unwrap_or_else(|| panic!("{name} sees no message {message} there"));
-        let id = found.id;
-        let button = read::buttons(&found.components).into_iter().find(|(shown, _)| shown == label);
-        let (_, button) = button.unwrap_or_else(|| panic!("the message has no button {label}"));
-        assert!(button["disabled"] != true && button["custom_id"].is_string(), "the button {label} cannot be pressed");
-        let data = json!({ "custom_id": button["custom_id"], "component_type": 2, "id": button["id"] });
-        state.interact(Kind::Component, user, channel, data, Some(id));
-        drop(state);
-        self.core.wire.changed();
+        let (person, role) = (state.person(name), state.role(group));
+        let roles = state.roles_of.entry(person).or_default();
+        if !roles.contains(&role) {
+            roles.push(role);
+        }
+        Some(format!("discord:role/{role}"))
+    }
+
+    fn opened(&self, channel: &Thread) -> Vec<Thread> {
+        let state = self.core.state();
+        let parent = state.channel_of(channel);
+        let is_ours = |thread: &&Channel| thread.parent.is_some() && thread.parent == parent && thread.owner == BOT;
+        let mut threads: Vec<&Channel> = state.channels.values().filter(is_ours).collect();
+        threads.sort_by_key(|thread| thread.id);
+        threads.into_iter().map(|thread| state.place(thread)).collect()
+    }
+
+    fn reactions(&self, _place: &Thread, message: &str) -> Vec<String> {
+        Self::reactions(self, message)
     }
 
     async fn suggestions(
@@ -267,6 +282,57 @@ impl DiscordServer {
             id
         };
         messages.into_iter().map(tell).collect()
+    }
+
+    /// A person presses a button of a message; answers the interaction.
+    fn press(&self, name: &str, place: &Thread, message: &str, label: &str) -> u64 {
+        let mut state = self.core.state();
+        let user = state.person(name);
+        let channel = known(&state, place);
+        let found = message.parse().ok().and_then(|id: u64| state.messages.get(&id));
+        let found = found.filter(|found| found.channel == channel && found.private_to.is_none_or(|only| only == user));
+        let found = found.unwrap_or_else(|| panic!("{name} sees no message {message} there"));
+        let id = found.id;
+        let button = read::buttons(&found.components).into_iter().find(|(shown, _)| shown == label);
+        let (_, button) = button.unwrap_or_else(|| panic!("the message has no button {label}"));
+        assert!(button["disabled"] != true && button["custom_id"].is_string(), "the button {label} cannot be pressed");
+        let data = json!({ "custom_id": button["custom_id"], "component_type": 2, "id": button["id"] });
+        let press = state.interact(Kind::Component, user, channel, data, Some(id));
+        drop(state);
+        self.core.wire.changed();
+        press
+    }
+
+    /// A channel where people talk, whose messages can have no threads.
+    pub fn voice(&self, name: &str) -> Thread {
+        self.channel_of_kind(name, ChannelKind::Voice)
+    }
+
+    /// A channel for announcements.
+    pub fn announcements(&self, name: &str) -> Thread {
+        self.channel_of_kind(name, ChannelKind::Announcements)
+    }
+
+    /// The names of those who were brought into a thread.
+    pub fn members(&self, thread: &Thread) -> Vec<String> {
+        let state = self.core.state();
+        let channel = state.channel_of(thread).and_then(|id| state.channels.get(&id));
+        channel.into_iter().flat_map(|channel| &channel.members).map(|id| state.name(*id)).collect()
+    }
+
+    /// The name of a thread or channel as people see it.
+    pub fn name_of(&self, place: &Thread) -> Option<String> {
+        let state = self.core.state();
+        state.channel_of(place).and_then(|id| state.channels.get(&id)).map(|channel| channel.name.clone())
+    }
+
+    fn channel_of_kind(&self, name: &str, kind: ChannelKind) -> Thread {
+        let mut state = self.core.state();
+        let (id, is_new) = state.channel_of_kind(name, kind);
+        if is_new {
+            state.tell_of_channel(id);
+        }
+        place(&state, id)
     }
 
     async fn wait_for_commands(&self) {

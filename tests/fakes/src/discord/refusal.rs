@@ -62,6 +62,14 @@ impl Refusal {
         Self::new(404, 10008, "Unknown Message")
     }
 
+    pub(super) fn unknown_member() -> Self {
+        Self::new(404, 10007, "Unknown Member")
+    }
+
+    pub(super) fn unknown_user() -> Self {
+        Self::new(404, 10013, "Unknown User")
+    }
+
     pub(super) fn unknown_webhook() -> Self {
         Self::new(404, 10015, "Unknown Webhook")
     }

@@ -21,6 +21,8 @@ pub(super) enum Route {
     ThreadFrom { channel: u64, message: u64 },
     Threads(u64),
     ThreadMember(u64),
+    ThreadMemberOf { channel: u64, person: u64 },
+    GuildMember { guild: u64, person: u64 },
     Callback { interaction: u64, token: String },
     FollowUps { application: u64, token: String },
     FollowUp { application: u64, token: String, message: FollowUp },
@@ -72,6 +74,10 @@ impl Route {
             }
             ["channels", channel, "threads"] => Self::Threads(id(channel)?),
             ["channels", channel, "thread-members", "@me"] => Self::ThreadMember(id(channel)?),
+            ["channels", channel, "thread-members", person] => {
+                Self::ThreadMemberOf { channel: id(channel)?, person: id(person)? }
+            }
+            ["guilds", guild, "members", person] => Self::GuildMember { guild: id(guild)?, person: id(person)? },
             ["interactions", interaction, token, "callback"] => {
                 Self::Callback { interaction: id(interaction)?, token: (*token).to_owned() }
             }
@@ -110,6 +116,8 @@ impl Route {
             Self::ThreadFrom { .. } => "/channels/{id}/messages/{id}/threads",
             Self::Threads(_) => "/channels/{id}/threads",
             Self::ThreadMember(_) => "/channels/{id}/thread-members/@me",
+            Self::ThreadMemberOf { .. } => "/channels/{id}/thread-members/{id}",
+            Self::GuildMember { .. } => "/guilds/{id}/members/{id}",
             Self::Callback { .. } => "/interactions/{id}/{token}/callback",
             Self::FollowUps { .. } => "/webhooks/{id}/{token}",
             Self::FollowUp { message: FollowUp::Original, .. } => "/webhooks/{id}/{token}/messages/@original",
@@ -137,6 +145,8 @@ impl Route {
             Self::ThreadFrom { .. } => "/channels/{channel_id}/messages/{message_id}/threads",
             Self::Threads(_) => "/channels/{channel_id}/threads",
             Self::ThreadMember(_) => "/channels/{channel_id}/thread-members/@me",
+            Self::ThreadMemberOf { .. } => "/channels/{channel_id}/thread-members/{user_id}",
+            Self::GuildMember { .. } => "/guilds/{guild_id}/members/{user_id}",
             Self::Callback { .. } => "/interactions/{interaction_id}/{interaction_token}/callback",
             Self::FollowUps { .. } => "/webhooks/{webhook_id}/{webhook_token}",
             Self::FollowUp { message: FollowUp::Original, .. } => {
@@ -155,9 +165,11 @@ impl Route {
             Self::Channel(id) | Self::Typing(id) | Self::Messages(id) | Self::Threads(id) | Self::ThreadMember(id) => {
                 id.to_string()
             }
-            Self::Message { channel, .. } | Self::Reaction { channel, .. } | Self::ThreadFrom { channel, .. } => {
-                channel.to_string()
-            }
+            Self::Message { channel, .. }
+            | Self::Reaction { channel, .. }
+            | Self::ThreadFrom { channel, .. }
+            | Self::ThreadMemberOf { channel, .. } => channel.to_string(),
+            Self::GuildMember { guild, .. } => guild.to_string(),
             Self::Guild(id) | Self::GuildChannels(id) | Self::ActiveThreads(id) => id.to_string(),
             Self::Commands { guild, .. } | Self::Command { guild, .. } => guild.unwrap_or_default().to_string(),
             Self::Callback { token, .. } | Self::FollowUps { token, .. } | Self::FollowUp { token, .. } => {

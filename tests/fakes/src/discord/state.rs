@@ -30,6 +30,9 @@ pub(super) struct State {
     /// People as JSON, and what all members have in common.
     pub(super) user_texts: HashMap<u64, String>,
     pub(super) member_text: String,
+    /// Names and ids, and the people who have them.
+    pub(super) roles: Vec<(String, u64)>,
+    pub(super) roles_of: HashMap<u64, Vec<u64>>,
     pub(super) channels: HashMap<u64, Channel>,
     /// By the id of the parent, or 0.
     pub(super) channels_by_name: HashMap<(u64, String), u64>,
@@ -61,6 +64,8 @@ impl State {
             names: HashMap::from([(OWNER, "owner".to_owned()), (super::account::BOT, BOT_NAME.to_owned())]),
             user_texts: HashMap::new(),
             member_text: String::new(),
+            roles: Vec::new(),
+            roles_of: HashMap::new(),
             channels: HashMap::new(),
             channels_by_name: HashMap::new(),
             messages: HashMap::new(),
