@@ -1,14 +1,14 @@
 //! A body as Block Kit: in headers, rich text and plain text alone, in which no character is markup and nothing can
 //! mention anybody.
 
-use kanban_platform::{Block, Button, Span, attach_long, spans, split_body};
+use kanban_platform::{Block, Button, Span, Style, attach_long, safe, spans, split_body};
 use serde_json::{Value, json};
 
-use crate::markup::{escaped, shortened, visible};
+use crate::markup::{escaped, shortened};
 
 /// How large the blocks of a message may be, as JSON. Slack refuses about 13,000 characters over all blocks of a
-/// message, their braces and names among them (`msg_blocks_too_long`), and the buttons need room as well.
-const BLOCKS_LIMIT: usize = 10_000;
+/// message, their braces and names among them (`msg_blocks_too_long`), and 25 buttons take up to 5,000 of them.
+const BLOCKS_LIMIT: usize = 8_000;
 
 /// How many blocks a message may have is 50; some are kept for the buttons.
 const COUNT_LIMIT: usize = 45;
@@ -21,6 +21,9 @@ const FALLBACK_LIMIT: usize = 4_000;
 
 const HEADER_LIMIT: usize = 150;
 const BUTTON_LIMIT: usize = 75;
+/// Where there are many buttons, their labels are shorter, so that all of them have room.
+const SHORT_BUTTON_LIMIT: usize = 24;
+const FEW_BUTTONS: usize = 10;
 const BUTTONS_IN_A_BLOCK: usize = 25;
 const CONTEXT_LIMIT: usize = 2_000;
 
@@ -39,20 +42,34 @@ pub(crate) fn draw(body: &[Block]) -> Vec<Value> {
 
 /// Draws the buttons of a post.
 pub(crate) fn draw_buttons(buttons: &[Button]) -> Vec<Value> {
+    let limit = if buttons.len() > FEW_BUTTONS { SHORT_BUTTON_LIMIT } else { BUTTON_LIMIT };
     let elements: Vec<Value> = buttons
         .iter()
         .enumerate()
         .map(|(number, button)| {
             let key = if button.key.is_empty() { &button.label } else { &button.key };
-            json!({
+            let mut drawn = json!({
                 "type": "button",
                 "action_id": format!("{PRESS}{number}"),
-                "text": plain_text(&button.label, BUTTON_LIMIT),
+                "text": plain_line(&button.label, limit),
                 "value": key,
-            })
+            });
+            if let Some(style) = style(button.style) {
+                drawn["style"] = style.into();
+            }
+            drawn
         })
         .collect();
     elements.chunks(BUTTONS_IN_A_BLOCK).map(|some| json!({"type": "actions", "elements": some})).collect()
+}
+
+/// Slack's name for a look of a button. It has one for what is right and one for what cannot be undone.
+fn style(style: Style) -> Option<&'static str> {
+    match style {
+        Style::Plain => None,
+        Style::Primary | Style::Success => Some("primary"),
+        Style::Danger => Some("danger"),
+    }
 }
 
 /// The text beside the blocks.
@@ -60,9 +77,9 @@ pub(crate) fn fallback(body: &[Block]) -> String {
     let texts: Vec<String> = body
         .iter()
         .map(|block| match block {
-            Block::File { name, .. } => visible(name),
+            Block::File { name, .. } => safe(name),
             Block::Title(text) | Block::Text(text) | Block::Quote(text) | Block::Code(text) | Block::Footer(text) => {
-                visible(text)
+                safe(text)
             }
         })
         .filter(|text| !text.trim().is_empty())
@@ -77,20 +94,38 @@ pub(crate) fn fallback(body: &[Block]) -> String {
     if text.is_empty() { "(no text)".to_owned() } else { escaped(&text) }
 }
 
+/// Slack undoes `&amp;`, `&lt;` and `&gt;` wherever they stand, so one that somebody has typed is kept from being undone.
+fn literal(text: &str) -> String {
+    text.replace("&amp;", "&amp;amp;").replace("&lt;", "&amp;lt;").replace("&gt;", "&amp;gt;")
+}
+
 /// A text object in which nothing is markup, with something in it, for Slack takes no empty ones.
 pub(crate) fn plain_text(text: &str, limit: usize) -> Value {
-    let text = shortened(visible(text).trim(), limit);
+    let text = safe(text);
+    let mut characters = limit;
+    let text = loop {
+        let shown = literal(&shortened(text.trim(), characters));
+        match shown.chars().count().saturating_sub(limit) {
+            0 => break shown,
+            over => characters = characters.saturating_sub(over),
+        }
+    };
     json!({"type": "plain_text", "text": if text.is_empty() { "…" } else { &text }, "emoji": false})
 }
 
+/// As [`plain_text`], on one line.
+pub(crate) fn plain_line(text: &str, limit: usize) -> Value {
+    plain_text(&text.replace(['\n', '\t'], " "), limit)
+}
+
 fn block(block: &Block) -> Option<Value> {
-    let text = visible(block.text());
+    let text = safe(block.text());
     if text.trim().is_empty() {
         return None;
     }
     Some(match block {
         Block::Title(_) if text.chars().count() <= HEADER_LIMIT => {
-            json!({"type": "header", "text": plain_text(&text.replace('\n', " "), HEADER_LIMIT)})
+            json!({"type": "header", "text": plain_line(&text, HEADER_LIMIT)})
         }
         Block::Title(_) => {
             let bold = json!({"type": "text", "text": text, "style": {"bold": true}});
@@ -136,12 +171,12 @@ fn size(body: &[Block]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{BLOCKS_LIMIT, FALLBACK_LIMIT, PRESS, draw, draw_buttons, fallback, parts};
-    use kanban_platform::{Block, Button};
+    use kanban_platform::{Block, Button, Style};
     use proptest::prelude::*;
     use serde_json::Value;
 
     fn button(label: &str) -> Button {
-        Button { key: "k1.a".to_owned(), label: label.to_owned() }
+        Button { key: "k1.a".to_owned(), label: label.to_owned(), style: Style::Plain }
     }
 
     #[test]
@@ -161,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_long_title_is_bold_text_and_an_empty_text_is_left_out() {
-        let drawn = draw(&[Block::Title("x".repeat(151)), Block::Text(" \u{202e}".to_owned())]);
+        let drawn = draw(&[Block::Title("x".repeat(151)), Block::Text(" \u{200b}".to_owned())]);
         assert_eq!(drawn.len(), 1);
         assert_eq!(drawn[0]["elements"][0]["elements"][0]["style"]["bold"], true);
     }
@@ -172,7 +207,18 @@ mod tests {
         assert_eq!(drawn.len(), 2);
         assert_eq!(drawn[0]["elements"].as_array().map(Vec::len), Some(25));
         assert_eq!(drawn[1]["elements"][4]["action_id"], format!("{PRESS}29"));
-        assert_eq!(drawn[0]["elements"][0]["text"]["text"].as_str().map(|text| text.chars().count()), Some(75));
+        assert_eq!(drawn[0]["elements"][0]["text"]["text"].as_str().map(|text| text.chars().count()), Some(24));
+    }
+
+    #[test]
+    fn a_few_buttons_have_longer_labels_and_each_its_look() {
+        let styles = [Style::Plain, Style::Primary, Style::Success, Style::Danger];
+        let buttons = styles.map(|style| Button { style, ..button(&"x".repeat(100)) });
+        let drawn = draw_buttons(&buttons);
+        let elements = drawn[0]["elements"].as_array().unwrap();
+        assert!(elements.iter().all(|one| one["text"]["text"].as_str().unwrap().chars().count() == 75));
+        let looks: Vec<_> = elements.iter().map(|one| one["style"].as_str()).collect();
+        assert_eq!(looks, [None, Some("primary"), Some("primary"), Some("danger")]);
     }
 
     /// Every value below a `type` that Slack could read markup or a mention from.
@@ -193,6 +239,7 @@ mod tests {
         let text = prop_oneof![
             "\\PC{0,200}",
             "[<>&@!#|`*_~\\n a-z]{0,400}",
+            "[\\x00-\\x1f\u{7f}\u{9b}\u{200b}\u{202a}-\u{202e}\u{2066}-\u{2069}<@a ]{0,300}",
             Just("<!channel> <@U1> @here `<!everyone>`".to_owned()),
             "[a<\\n ]{0,60}".prop_map(|text| text.repeat(300)),
         ];
@@ -220,6 +267,9 @@ mod tests {
                 prop_assert!(drawn.len() <= 45);
                 prop_assert!(Value::from(drawn.clone()).to_string().len() <= BLOCKS_LIMIT + 2);
                 let mut found = Vec::new();
+                let written = Value::from(drawn.clone()).to_string();
+                let acts = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+                prop_assert!(!written.contains(acts) && !written.contains("\\u00"), "{written}");
                 types(&Value::from(drawn), &mut found);
                 prop_assert!(found.iter().all(|kind| HARMLESS.contains(&kind.as_str())), "{found:?}");
                 let text = fallback(part);

@@ -65,6 +65,24 @@ impl Failure {
         matches!(self, Self::No(code) if meaning(code) == Meaning::App)
     }
 
+    /// Whether a scope is all that is missing.
+    pub(crate) fn is_scope(&self) -> bool {
+        matches!(self, Self::No(code) if code == "missing_scope")
+    }
+
+    /// Whether Slack will say the same to this call however often it is made, though the token is good.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::No(code) => match meaning(code) {
+                Meaning::Place | Meaning::Call => true,
+                Meaning::App => self.is_scope(),
+                Meaning::Middle | Meaning::Many => false,
+            },
+            Self::Status(_) => true,
+            Self::TooMany(_) | Self::NotSent | Self::Unknown(_) => false,
+        }
+    }
+
     /// The reason in a few words.
     pub(crate) fn reason(&self) -> String {
         match self {

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::{
     failure::Failure,
-    markup::visible,
     web::{Method, Web},
 };
 
@@ -31,14 +30,14 @@ impl Files {
         urgency: Urgency,
     ) -> Result<(), Failure> {
         let text = if text.is_empty() { "\n" } else { text };
-        let arguments = [("filename", visible(unique_name)), ("length", text.len().to_string())];
+        let arguments = [("filename", unique_name.to_owned()), ("length", text.len().to_string())];
         let method = |name| Method { name, channel: Some(&place.channel), urgency };
         let opened = self.web.get(method("files.getUploadURLExternal"), &arguments).await.map_err(unseen)?;
         let (Some(url), Some(id)) = (opened["upload_url"].as_str(), opened["file_id"].as_str()) else {
             return Err(Failure::NotSent);
         };
         self.web.upload(url, text.as_bytes()).await.map_err(unseen)?;
-        let mut shared = json!({"files": [{"id": id, "title": visible(title)}], "channel_id": place.channel});
+        let mut shared = json!({"files": [{"id": id, "title": title}], "channel_id": place.channel});
         if let Some(thread) = &place.thread {
             shared["thread_ts"] = thread.as_str().into();
         }

@@ -1,12 +1,12 @@
 //! The form for a new task: a modal that is derived from the declaration of `create`.
 
-use kanban_platform::{Arg, Author, Field, Kind, Spec, Suggestion};
+use kanban_platform::{Arg, Author, Field, Kind, Spec, Suggestion, Thread, safe};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
     blocks::plain_text,
-    markup::{shortened, visible},
+    markup::shortened,
     payload::{Filled, State},
     return_address::ReturnAddress,
 };
@@ -77,8 +77,8 @@ impl Form {
             input["hint"] = plain_text(&arg.about, HINT_LIMIT);
         }
         let initial = match arg.name.as_str() {
-            "title" => shortened(&visible(&self.title), INPUT_LIMIT),
-            "body" => shortened(&visible(&self.body), INPUT_LIMIT),
+            "title" => shortened(&safe(&self.title), INPUT_LIMIT),
+            "body" => shortened(&safe(&self.body), INPUT_LIMIT),
             _ => String::new(),
         };
         if !initial.is_empty() {
@@ -102,13 +102,21 @@ pub(crate) fn values(spec: &Spec, state: &State) -> Vec<(String, String)> {
 }
 
 /// The field that a person is filling in, by its action.
-pub(crate) fn field(spec: &Spec, action_id: &str, typed: &str, state: Option<&State>, author: Author) -> Option<Field> {
+pub(crate) fn field(
+    spec: &Spec,
+    action_id: &str,
+    typed: &str,
+    state: Option<&State>,
+    author: Author,
+    thread: Thread,
+) -> Option<Field> {
     let arg = args(spec)?.find(|arg| arg.name == action_id)?;
     let board = state.and_then(|state| filled(state, "board")).and_then(|filled| filled.selected_option.as_ref());
     Some(Field {
         kind: arg.kind.clone(),
         typed: typed.to_owned(),
         author,
+        thread,
         board: board.map(|board| board.value.clone()).filter(|_| arg.name != "board"),
     })
 }

@@ -1,14 +1,19 @@
 //! What a payload asks for, worked out without calling anybody.
 
-use kanban_platform::{Author, Field, Input, Request, Spec, Thread};
+use std::sync::Arc;
+
+use kanban_platform::{Author, Button, Field, Input, Request, Spec, Thread};
 use serde_json::Value;
 
 use crate::{
     KIND,
+    ask::{ASK, Ask},
     blocks::PRESS,
     form::{self, Form, Place},
+    groups::{Change, Groups},
     manifest::COMMAND,
     markup::{mentions, plain, without_mention},
+    names::Names,
     payload::{EventCallback, HomeOpened, Interaction, Message, Named, Payload, SlashCommand},
     return_address::ReturnAddress,
     web::Identity,
@@ -23,25 +28,30 @@ pub(crate) enum Heard {
     Request(Box<Request>),
     /// A form to be opened at once: the trigger is good for 3 s.
     Open { trigger_id: String, form: Box<Form> },
+    /// The same for a button that asks for words.
+    Ask { trigger_id: String, ask: Box<Ask> },
     /// Proposals for a field, which are the acknowledgement.
     Suggest(Box<Field>),
     /// What was filled in cannot be used: the form stays open and says why.
     Refuse(Value),
     /// Somebody looks at their page.
     Home(Author),
+    /// Somebody came into a user group, or left it.
+    Groups(Change),
 }
 
 /// Reads payloads for one workspace.
-#[derive(Debug)]
 pub(crate) struct Hearing {
     /// The name of the platform.
     name: String,
     us: Identity,
+    names: Arc<Names>,
+    groups: Arc<Groups>,
 }
 
 impl Hearing {
-    pub(crate) fn new(name: String, us: Identity) -> Self {
-        Self { name, us }
+    pub(crate) fn new(name: String, us: Identity, names: Arc<Names>, groups: Arc<Groups>) -> Self {
+        Self { name, us, names, groups }
     }
 
     pub(crate) fn platform(&self) -> &str {
@@ -65,10 +75,13 @@ impl Hearing {
                 .map_or(Heard::Nothing, |request| Heard::Request(Box::new(request))),
             Some("app_home_opened") => match serde_json::from_value::<HomeOpened>(event) {
                 Ok(HomeOpened { user, tab }) if tab.as_deref().is_none_or(|tab| tab == "home") => {
-                    Heard::Home(author(self.team(&team_id), &user, None))
+                    Heard::Home(self.author(self.team(&team_id), &user, None))
                 }
                 Ok(_) | Err(_) => Heard::Nothing,
             },
+            Some("subteam_members_changed" | "subteam_updated") => {
+                Heard::Groups(serde_json::from_value(event).unwrap_or_default())
+            }
             Some(_) | None => Heard::Nothing,
         }
     }
@@ -79,6 +92,7 @@ impl Hearing {
         let is_new = matches!(message.subtype.as_deref(), None | Some("file_share" | "thread_broadcast"));
         // An edit that adds a mention comes as a new `app_mention`.
         let is_edit = message.edited.is_some() || message.hidden;
+        let name = message.name().map(str::to_owned);
         let user = message.user.filter(|user| *user != self.us.user)?;
         if !is_new || is_edit || message.bot_id.is_some() || message.channel.is_empty() || message.ts.is_empty() {
             return None;
@@ -92,12 +106,14 @@ impl Hearing {
         let thread = message.thread_ts.filter(|thread| *thread != message.ts);
         Some(Request {
             update: format!("m{}.{}", message.channel, message.ts),
-            author: author(&team, &user, None),
+            author: self.author(&team, &user, name.as_deref()),
             input: Input::Text(plain(text)),
             reply_to: thread.clone(),
             addressed,
             return_address: Some(ReturnAddress { user, response_url: None, at: now, may_replace: false }.to_json()),
+            is_channel: thread.is_none(),
             thread: self.thread(team_id, message.channel, thread),
+            message: Some(message.ts),
         })
     }
 
@@ -121,12 +137,15 @@ impl Hearing {
         Heard::Request(Box::new(Request {
             // A redelivered envelope has another id, but carries the same trigger.
             update: format!("s{}", command.trigger_id),
-            author: author(self.team(&command.team_id), &command.user_id, Some(&command.user_name)),
+            author: self.author(self.team(&command.team_id), &command.user_id, Some(&command.user_name)),
             thread: self.thread(&command.team_id, command.channel_id.clone(), None),
             input: Input::Text(format!("{COMMAND} {text}").trim_end().to_owned()),
             reply_to: None,
             addressed: true,
             return_address: Some(answer_to.to_json()),
+            // A command carries no thread, and what answers it for everybody is a message in the channel.
+            is_channel: true,
+            message: None,
         }))
     }
 
@@ -134,18 +153,21 @@ impl Hearing {
         match interaction.kind.as_str() {
             "block_actions" => self.press(interaction, now),
             "block_suggestion" => {
-                let view = interaction.view.as_ref();
+                let view = interaction.view.as_ref()?;
+                // Without the place nobody can say what the person may see.
+                let place: Place = serde_json::from_str(&view.private_metadata).ok()?;
                 let field = form::field(
                     spec,
                     interaction.action_id.as_deref()?,
                     interaction.value.as_deref().unwrap_or_default(),
-                    view.and_then(|view| view.state.as_ref()),
+                    view.state.as_ref(),
                     self.person(interaction),
+                    self.thread(team_of(interaction), place.channel, place.thread),
                 )?;
                 Some(Heard::Suggest(Box::new(field)))
             }
             "message_action" => self.shortcut(interaction, now),
-            "view_submission" => self.submission(interaction, spec),
+            "view_submission" => self.submission(interaction, spec).or_else(|| self.words(interaction)),
             _ => None,
         }
     }
@@ -157,6 +179,9 @@ impl Hearing {
         let below = interaction.message.as_ref();
         let message = container.message_ts.clone().or_else(|| below.map(|message| message.ts.clone()))?;
         let thread = container.thread_ts.clone().or_else(|| below.and_then(|message| message.thread_ts.clone()));
+        // The first message of a thread names itself as the thread, but stands in the channel.
+        let thread = thread.filter(|thread| *thread != message);
+        let channel = interaction.channel()?.to_owned();
         let once = interaction.trigger_id.as_deref().or(action.action_ts.as_deref())?;
         let answer_to = ReturnAddress {
             user: interaction.user.id.clone(),
@@ -164,19 +189,26 @@ impl Hearing {
             at: now,
             may_replace: false,
         };
+        let label = action.text.as_ref().map_or("", |label| label.text.as_str());
+        // A button without a key is known by its label, whose last letter says nothing.
+        if Button::asks_words(&button)
+            && button != label
+            && let Some(trigger_id) = &interaction.trigger_id
+        {
+            let place = Place { channel, thread, answer_to };
+            let ask = Ask { place, message, button, label: label.to_owned() };
+            return Some(Heard::Ask { trigger_id: trigger_id.clone(), ask: Box::new(ask) });
+        }
         Some(Heard::Request(Box::new(Request {
             update: format!("a{once}"),
             author: self.person(interaction),
-            // The first message of a thread names itself as the thread, but stands in the channel.
-            thread: self.thread(
-                team_of(interaction),
-                interaction.channel()?.to_owned(),
-                thread.filter(|thread| *thread != message),
-            ),
+            is_channel: thread.is_none(),
+            thread: self.thread(team_of(interaction), channel, thread),
             reply_to: Some(message.clone()),
-            input: Input::Press { message, button },
+            input: Input::Press { message, button, words: None },
             addressed: true,
             return_address: Some(answer_to.to_json()),
+            message: None,
         })))
     }
 
@@ -214,18 +246,54 @@ impl Hearing {
         Some(Heard::Request(Box::new(Request {
             update: format!("v{}.{}", view.id, view.hash.as_deref().unwrap_or_default()),
             author: self.person(interaction),
+            is_channel: place.thread.is_none(),
             thread: self.thread(team_of(interaction), place.channel, place.thread),
             input: Input::Words(words),
             reply_to: None,
             addressed: true,
             return_address: Some(place.answer_to.to_json()),
+            message: None,
+        })))
+    }
+
+    /// The words for a button that asked for them: the press itself, told now. What comes of it is for that person, at
+    /// the place of the message.
+    fn words(&self, interaction: &Interaction) -> Option<Heard> {
+        let view = interaction.view.as_ref().filter(|view| view.callback_id.as_deref() == Some(ASK))?;
+        let (ask, filled) = Ask::filled(view)?;
+        let words = match filled {
+            Ok(words) => words,
+            Err(refusal) => return Some(Heard::Refuse(refusal)),
+        };
+        let Place { channel, thread, answer_to } = ask.place.clone();
+        Some(Heard::Request(Box::new(Request {
+            update: format!("v{}.{}", view.id, view.hash.as_deref().unwrap_or_default()),
+            author: self.person(interaction),
+            is_channel: thread.is_none(),
+            thread: self.thread(team_of(interaction), channel, thread),
+            reply_to: Some(ask.message.clone()),
+            input: ask.press(words),
+            addressed: true,
+            return_address: Some(answer_to.to_json()),
+            message: None,
         })))
     }
 
     fn person(&self, interaction: &Interaction) -> Author {
         let Named { id, name, username, team_id } = &interaction.user;
         let team = team_id.as_deref().unwrap_or_else(|| self.team(team_of(interaction)));
-        author(team, id, name.as_deref().or(username.as_deref()))
+        self.author(team, id, name.as_deref().or(username.as_deref()))
+    }
+
+    /// A person, with what is known of them. Groups are those of our workspace, and so are their members.
+    fn author(&self, team: &str, user: &str, name: Option<&str>) -> Author {
+        let name = name.filter(|name| !name.is_empty());
+        if let Some(name) = name {
+            self.names.learn(user, name);
+        }
+        let name = name.map(str::to_owned).or_else(|| self.names.of(user)).unwrap_or_else(|| user.to_owned());
+        let groups = if team == self.us.team { self.groups.of(user) } else { Vec::new() };
+        Author { platform: KIND.to_owned(), id: format!("{team}/{user}"), name, groups }
     }
 
     fn thread(&self, team: &str, channel: String, thread: Option<String>) -> Thread {
@@ -247,11 +315,6 @@ fn opens_form(spec: &Spec, text: &str) -> bool {
 
 fn team_of(interaction: &Interaction) -> &str {
     interaction.team.as_ref().map_or("", |team| &team.id)
-}
-
-fn author(team: &str, user: &str, name: Option<&str>) -> Author {
-    let name = name.filter(|name| !name.is_empty()).unwrap_or(user);
-    Author { platform: KIND.to_owned(), id: format!("{team}/{user}"), name: name.to_owned() }
 }
 
 #[cfg(test)]

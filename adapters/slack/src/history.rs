@@ -17,6 +17,7 @@ use crate::{
     Now,
     failure::Failure,
     outbound::METADATA,
+    payload::Message,
     web::{Method, Web},
 };
 
@@ -29,6 +30,12 @@ const VISIBLE_AFTER: Duration = Duration::from_secs(2);
 /// How many messages one call asks for, and how many calls are made at most.
 const PAGE: usize = 200;
 const PAGES: usize = 20;
+
+/// How many messages are told as what was said last.
+const MOST_RECENT: usize = 20;
+
+/// The longest page of a thread.
+const WHOLE_THREAD: usize = 1_000;
 
 pub(crate) struct History {
     web: Arc<Web>,
@@ -72,6 +79,46 @@ impl History {
         }
         tokio::time::sleep(wait).await;
         self.look(thread, mark, since, urgency).await.or_else(|failure| self.judge(failure))
+    }
+
+    /// The last messages before another one, oldest first, at most `count`, in one call. None where that fails.
+    pub(crate) async fn before(&self, thread: &Thread, before: Option<&str>, count: usize) -> Vec<Message> {
+        let mut arguments = vec![("channel", thread.channel.clone())];
+        if let Some(before) = before {
+            arguments.push(("latest", before.to_owned()));
+            arguments.push(("inclusive", "false".to_owned()));
+        }
+        let name = match &thread.thread {
+            // A thread is told from its beginning, so that its end comes only with all of it.
+            Some(ts) => {
+                arguments.extend([("ts", ts.clone()), ("limit", WHOLE_THREAD.to_string())]);
+                "conversations.replies"
+            }
+            None => {
+                arguments.push(("limit", count.clamp(1, MOST_RECENT).to_string()));
+                "conversations.history"
+            }
+        };
+        let method = Method { name, channel: Some(&thread.channel), urgency: Urgency::Reply };
+        let page = match self.web.get(method, &arguments).await {
+            Ok(page) => page,
+            Err(failure) => {
+                tracing::info!(reason = failure.reason(), place = %thread, "what was said before cannot be read");
+                return Vec::new();
+            }
+        };
+        let told = page["messages"].as_array().into_iter().flatten();
+        let mut messages: Vec<Message> =
+            told.filter_map(|message| serde_json::from_value(message.clone()).ok()).collect();
+        if thread.thread.is_none() {
+            messages.reverse();
+        } else if page["has_more"] == true {
+            // The end of so long a thread is on a later page; its beginning is not what was said last.
+            return Vec::new();
+        }
+        // The first message of a thread is told whatever was asked for.
+        messages.retain(|message| message.is_said() && before.is_none_or(|before| is_before(&message.ts, before)));
+        messages.split_off(messages.len().saturating_sub(count.min(MOST_RECENT)))
     }
 
     /// Says that a message is being sent, which may be doubted later.
@@ -146,6 +193,15 @@ impl History {
         }
         Err(Failure::Unknown("there is too much history to look through"))
     }
+}
+
+/// Whether one time of Slack's, seconds and digits behind a point, is before another.
+fn is_before(ts: &str, other: &str) -> bool {
+    let key = |ts: &str| {
+        let (seconds, fraction) = ts.split_once('.').unwrap_or((ts, ""));
+        (seconds.parse::<u64>().unwrap_or_default(), fraction.to_owned())
+    };
+    key(ts) < key(other)
 }
 
 impl<'a> Mark<'a> {

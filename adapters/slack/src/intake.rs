@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use kanban_platform::{Author, Batch, Commands, NotKept, Request, Urgency};
+use kanban_platform::{Author, Batch, Commands, Input, NotKept, Request, Urgency};
 use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -12,14 +12,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Now, blocks,
-    form::{self, Form},
+    failure::Failure,
+    form::{self, Form, Place},
+    groups::Groups,
     hear::{Heard, Hearing},
+    manifest::COMMAND,
+    names::Names,
     payload::Payload,
     web::{Method, Web},
 };
 
 /// Slack waits 3 s for an acknowledgement; one that comes later is worth nothing.
-const KEEP_DEADLINE: Duration = Duration::from_millis(2_500);
+const KEEP_DEADLINE: Duration = Duration::from_millis(2_100);
+
+/// How long the names of those may take whom nobody knows yet.
+const NAMES_DEADLINE: Duration = Duration::from_millis(400);
 
 /// How long proposals may take.
 const SUGGEST_DEADLINE: Duration = Duration::from_millis(2_500);
@@ -35,6 +42,7 @@ pub(crate) struct Intake {
     hearing: Hearing,
     commands: Arc<dyn Commands>,
     web: Arc<Web>,
+    groups: Arc<Groups>,
     now: Arc<Now>,
     queue: mpsc::UnboundedSender<Waiting>,
     beside: TaskTracker,
@@ -51,14 +59,16 @@ impl Intake {
     pub(crate) fn start(
         hearing: Hearing,
         commands: Arc<dyn Commands>,
+        people: (Arc<Names>, Arc<Groups>),
         web: Arc<Web>,
         now: Arc<Now>,
         stop: CancellationToken,
     ) -> Arc<Self> {
+        let (names, groups) = people;
         let (queue, waiting) = mpsc::unbounded_channel();
         let beside = TaskTracker::new();
-        beside.spawn(keep(Arc::clone(&commands), hearing.platform().to_owned(), waiting));
-        Arc::new(Self { hearing, commands, web, now, queue, beside, stop })
+        beside.spawn(keep(Arc::clone(&commands), hearing.platform().to_owned(), names, waiting));
+        Arc::new(Self { hearing, commands, web, groups, now, queue, beside, stop })
     }
 
     /// Runs something beside the reading, to its end or to that of the run.
@@ -93,6 +103,18 @@ impl Intake {
                 self.beside(async move { intake.open(&trigger_id, *form).await });
                 Taken::Done(None)
             }
+            Heard::Ask { trigger_id, ask } => {
+                let intake = Arc::clone(self);
+                self.beside(async move {
+                    let text = "The form could not be opened. Press the button again, or reply to the message.";
+                    intake.show(&trigger_id, &ask.view(), &ask.place, text).await;
+                });
+                Taken::Done(None)
+            }
+            Heard::Groups(change) => {
+                self.groups.change(change);
+                Taken::Done(None)
+            }
             Heard::Home(author) => {
                 let intake = Arc::clone(self);
                 self.beside(async move { intake.show_home(&author).await });
@@ -114,18 +136,34 @@ impl Intake {
             form.body = format!("{}\n\n{link}", crate::markup::shortened(&form.body, 2_600));
         }
         let Some(view) = form.view(self.commands.spec()) else { return };
+        let text = "The form could not be opened. Type `/kanban create` and the title instead.";
+        self.show(trigger_id, &view, &form.place, text).await;
+    }
+
+    /// Opens a modal, or tells the person who asked for it alone that it could not be opened.
+    async fn show(&self, trigger_id: &str, view: &Value, place: &Place, otherwise: &str) {
         let method = Method { name: "views.open", channel: None, urgency: Urgency::Reply };
         let Err(failure) = self.web.post(method, &json!({"trigger_id": trigger_id, "view": view})).await else {
             return;
         };
+        // What Slack sent once more has opened its form the first time.
+        if matches!(&failure, Failure::No(code) if code == "exchanged_trigger_id") {
+            return;
+        }
         tracing::warn!(reason = failure.reason(), "a form could not be opened");
-        let text = "The form could not be opened. Type `/kanban create` and the title instead.";
-        let answer_to = &form.place.answer_to;
-        if let Some(url) = answer_to.response_url_at((self.now)()) {
-            let body = json!({"response_type": "ephemeral", "replace_original": false, "text": text});
-            if let Err(failure) = self.web.respond(url, &body).await {
-                tracing::warn!(reason = failure.reason(), "nor could that be said");
+        if let Some(url) = place.answer_to.response_url_at((self.now)()) {
+            let body = json!({"response_type": "ephemeral", "replace_original": false, "text": otherwise});
+            if self.web.respond(url, &body).await.is_ok() {
+                return;
             }
+        }
+        let mut body = json!({"channel": place.channel, "user": place.answer_to.user, "text": otherwise});
+        if let Some(thread) = &place.thread {
+            body["thread_ts"] = thread.as_str().into();
+        }
+        let method = Method { name: "chat.postEphemeral", channel: Some(&place.channel), urgency: Urgency::Reply };
+        if let Err(failure) = self.web.post(method, &body).await {
+            tracing::warn!(reason = failure.reason(), "nor could that be said");
         }
     }
 
@@ -178,12 +216,18 @@ impl Taken {
 }
 
 /// Keeps requests in the order in which they were queued, as many in one transaction as wait.
-async fn keep(commands: Arc<dyn Commands>, platform: String, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+async fn keep(
+    commands: Arc<dyn Commands>,
+    platform: String,
+    names: Arc<Names>,
+    mut queue: mpsc::UnboundedReceiver<Waiting>,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     let mut is_failing = false;
     while queue.recv_many(&mut waiting, BATCH).await > 0 {
-        let (requests, all): (Vec<_>, Vec<_>) =
+        let (mut requests, all): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|waiting| (waiting.request, waiting.kept)).unzip();
+        name(&names, &mut requests).await;
         let batch = Batch { platform: platform.clone(), requests, position: None };
         let kept = match timeout(KEEP_DEADLINE, commands.keep(batch)).await {
             Ok(kept) => kept,
@@ -200,6 +244,27 @@ async fn keep(commands: Arc<dyn Commands>, platform: String, mut queue: mpsc::Un
         for waiting in all {
             // Nobody waits any more where the socket is gone; Slack sends it again, and it is known then.
             drop(waiting.send(kept.clone()));
+        }
+    }
+}
+
+/// Names those who speak to us and whose names Slack did not tell.
+async fn name(names: &Names, requests: &mut [Request]) {
+    let user = |request: &Request| request.author.id.rsplit_once('/').map(|(_, user)| user.to_owned());
+    let is_for_us = |request: &Request| {
+        let is_typed = matches!(&request.input, Input::Text(text) if text.starts_with(COMMAND));
+        request.addressed || is_typed || request.thread.thread.is_some()
+    };
+    let mut nameless: Vec<(&mut Request, String)> = requests
+        .iter_mut()
+        .filter(|request| is_for_us(request))
+        .filter_map(|request| user(request).map(|user| (request, user)))
+        .filter(|(request, user)| request.author.name == *user)
+        .collect();
+    names.look_up(nameless.iter().map(|(_, user)| user.as_str()), NAMES_DEADLINE).await;
+    for (request, user) in &mut nameless {
+        if let Some(name) = names.of(user) {
+            request.author.name = name;
         }
     }
 }

@@ -4,30 +4,46 @@
 //! with `hear`, keeps what people asked for and only then lets it be acknowledged. One road out: `outbound`.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod blocks;
 mod failure;
 mod files;
 mod form;
+mod groups;
 mod hear;
 mod history;
 mod http;
 mod intake;
 mod manifest;
 mod markup;
+mod names;
 mod outbound;
 mod payload;
+mod recent;
 mod return_address;
 mod socket;
 mod web;
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
-use kanban_platform::{Block, Commands, Platform, PlatformError, Post, PostError};
+use kanban_platform::{Block, Commands, Opening, Platform, PlatformError, Post, PostError, Said, Thread};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::manifest::{APP_SCOPES, COMMAND, EVENTS, SCOPES, manifest};
-use crate::{hear::Hearing, intake::Intake, outbound::Outbound, web::Web};
+use crate::{
+    groups::Groups,
+    hear::Hearing,
+    intake::Intake,
+    names::Names,
+    outbound::Outbound,
+    recent::Recent,
+    web::{Identity, Web},
+};
 
 /// The kind of platform, as [`kanban_platform::Author::platform`] carries it.
 pub const KIND: &str = "slack";
@@ -79,6 +95,11 @@ pub struct Slack {
     road: Road,
     web: Arc<Web>,
     outbound: Outbound,
+    recent: Recent,
+    names: Arc<Names>,
+    groups: Arc<Groups>,
+    /// Who we are, once Slack has said so.
+    us: OnceLock<Identity>,
     now: Arc<Now>,
 }
 
@@ -114,7 +135,10 @@ impl Slack {
         let web = Arc::new(Web::new(&bot_token, api_base.as_deref()));
         let now = Arc::new(now);
         let outbound = Outbound::new(Arc::clone(&web), Arc::clone(&now));
-        Ok(Arc::new(Self { name, road, web, outbound, now }))
+        let names = Arc::new(Names::new(Arc::clone(&web)));
+        let groups = Arc::new(Groups::new(Arc::clone(&web)));
+        let recent = Recent::new(Arc::clone(&web), Arc::clone(&now), Arc::clone(&names));
+        Ok(Arc::new(Self { name, road, web, outbound, recent, names, groups, us: OnceLock::new(), now }))
     }
 }
 
@@ -135,11 +159,21 @@ impl Platform for Slack {
             us = self.web.identify() => us?,
         };
         tracing::info!(platform = %self.name, team = %us.team, bot = %us.user, "connected to Slack");
+        let us = self.us.get_or_init(|| us).clone();
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            () = self.groups.start() => {}
+        }
         // What runs beside the road ends with it.
         let stop = shutdown.child_token();
         let _ends = stop.clone().drop_guard();
-        let hearing = Hearing::new(self.name.clone(), us);
-        let intake = Intake::start(hearing, commands, Arc::clone(&self.web), Arc::clone(&self.now), stop.clone());
+        let people = (Arc::clone(&self.names), Arc::clone(&self.groups));
+        let hearing = Hearing::new(self.name.clone(), us, Arc::clone(&self.names), Arc::clone(&self.groups));
+        let intake =
+            Intake::start(hearing, commands, people, Arc::clone(&self.web), Arc::clone(&self.now), stop.clone());
+        let groups = Arc::clone(&self.groups);
+        intake.beside(async move { groups.keep().await });
         match &self.road {
             Road::Socket { app_token } => socket::run(&self.web, app_token, &intake, &stop).await,
             Road::Http { signing_secret, listen } => http::run(*listen, signing_secret, intake, stop).await,
@@ -148,6 +182,21 @@ impl Platform for Slack {
 
     async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError> {
         self.outbound.post(post, in_doubt_since).await
+    }
+
+    async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {
+        Outbound::open(opening)
+    }
+
+    async fn recent(&self, thread: &Thread, before: Option<&str>, count: usize) -> Result<Vec<Said>, PostError> {
+        let us = match self.us.get() {
+            Some(us) => us.clone(),
+            None => match self.web.identify().await {
+                Ok(us) => self.us.get_or_init(|| us).clone(),
+                Err(_) => return Ok(Vec::new()),
+            },
+        };
+        Ok(self.recent.said(&us, thread, before, count).await)
     }
 }
 

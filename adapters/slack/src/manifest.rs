@@ -9,7 +9,7 @@ use crate::{Mode, form::CREATE, markup::shortened};
 pub const COMMAND: &str = "/kanban";
 
 /// What the bot's token may do.
-pub const SCOPES: [&str; 9] = [
+pub const SCOPES: [&str; 13] = [
     "app_mentions:read",
     "channels:history",
     "chat:write",
@@ -19,13 +19,26 @@ pub const SCOPES: [&str; 9] = [
     "im:history",
     "im:write",
     "metadata.message:read",
+    "mpim:history",
+    "reactions:write",
+    "usergroups:read",
+    "users:read",
 ];
 
 /// What the app's token may do, in socket mode.
 pub const APP_SCOPES: [&str; 1] = ["connections:write"];
 
 /// What Slack tells us of.
-pub const EVENTS: [&str; 5] = ["app_home_opened", "app_mention", "message.channels", "message.groups", "message.im"];
+pub const EVENTS: [&str; 8] = [
+    "app_home_opened",
+    "app_mention",
+    "message.channels",
+    "message.groups",
+    "message.im",
+    "message.mpim",
+    "subteam_members_changed",
+    "subteam_updated",
+];
 
 /// Limits of the manifest's published schema.
 const DESCRIPTION_LIMIT: usize = 140;

@@ -2,6 +2,11 @@
 
 /// Undoes the markup of a message or command: what a person typed, with names for what Slack knows by its id.
 pub(crate) fn plain(text: &str) -> String {
+    plain_with(text, |_| None)
+}
+
+/// As [`plain`], with names for people whom Slack names by their id alone.
+pub(crate) fn plain_with(text: &str, name: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(open) = rest.find('<') {
@@ -9,7 +14,7 @@ pub(crate) fn plain(text: &str) -> String {
         let inner = &rest[open + 1..];
         match inner.find('>') {
             Some(close) if !inner[..close].contains(['<', '\n']) => {
-                out.push_str(&reference(&inner[..close]));
+                out.push_str(&reference(&inner[..close], &name));
                 rest = &inner[close + 1..];
             }
             Some(_) | None => {
@@ -38,21 +43,16 @@ pub(crate) fn mentions(text: &str, user: &str) -> bool {
         .any(|(at, open)| text[at + open.len()..].strip_prefix(user).is_some_and(|rest| rest.starts_with(['>', '|'])))
 }
 
+/// The ids of the people whom a text mentions.
+pub(crate) fn mentioned(text: &str) -> impl Iterator<Item = &str> {
+    let users = text.match_indices("<@").map(|(at, open)| &text[at + open.len()..]);
+    users.filter_map(|rest| Some(&rest[..rest.find(['>', '|'])?]))
+}
+
 /// Writes a text so that nothing in it is markup: `&`, `<` and `>` are all that can begin any, by the page
 /// "Formatting text for app surfaces".
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// Leaves out what cannot be seen but acts: control characters, and marks that turn the direction of writing.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars()
-        .filter(|&character| {
-            let acts = character.is_control() && !matches!(character, '\n' | '\t');
-            let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            !acts && !turns
-        })
-        .collect()
 }
 
 /// At most so many characters, the last one an ellipsis where some are left out.
@@ -64,13 +64,16 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
 }
 
 /// What stands between `<` and `>`, as a person reads it.
-fn reference(inner: &str) -> String {
+fn reference(inner: &str, name: &impl Fn(&str) -> Option<String>) -> String {
     let (target, label) = match inner.split_once('|') {
         Some((target, label)) => (target, Some(label).filter(|label| !label.is_empty())),
         None => (inner, None),
     };
     if let Some(user) = target.strip_prefix('@') {
-        return format!("@{}", entities(label.unwrap_or(user)));
+        return match label {
+            Some(label) => format!("@{}", entities(label)),
+            None => format!("@{}", name(user).unwrap_or_else(|| user.to_owned())),
+        };
     }
     if let Some(channel) = target.strip_prefix('#') {
         return format!("#{}", entities(label.unwrap_or(channel)));
@@ -97,12 +100,15 @@ fn entities(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped, mentions, plain, shortened, visible, without_mention};
+    use super::{escaped, mentioned, mentions, plain, plain_with, shortened, without_mention};
     use proptest::prelude::*;
 
     #[test]
     fn a_message_reads_as_it_was_typed() {
         assert_eq!(plain("ask <@U1|ann> and <@U2> in <#C1|ops>"), "ask @ann and @U2 in #ops");
+        let bob = |user: &str| (user == "U2").then(|| "bob".to_owned());
+        assert_eq!(plain_with("<@U1|ann> and <@U2> and <@U3>", bob), "@ann and @bob and @U3");
+        assert_eq!(mentioned("<@U1|ann> and <@U2> <@").collect::<Vec<_>>(), ["U1", "U2"]);
         assert_eq!(plain("a &lt;b&gt; &amp;amp; c"), "a <b> &amp; c");
         assert_eq!(plain("<!here> <!subteam^S1|@devs> <!channel|channel>"), "@here @devs channel");
         assert_eq!(
@@ -123,8 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_does_not_act() {
-        assert_eq!(visible("a\u{202e}b\u{7}c\n\td\r"), "abc\n\td");
+    fn a_text_that_is_too_long_ends_in_an_ellipsis() {
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use kanban_platform::{Block, Post, PostError, PostKind};
+use kanban_platform::{Block, Opening, Post, PostError, PostKind, Thread, safe};
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,12 +14,19 @@ use crate::{
     failure::Failure,
     files::Files,
     history::{History, Mark},
+    markup::shortened,
     return_address::ReturnAddress,
     web::{Method, Web},
 };
 
 /// The type of metadata that our messages carry.
 pub(crate) const METADATA: &str = "kanban_delivery";
+
+/// How long a file's name may be before it is made unique.
+const FILE_NAME_LIMIT: usize = 120;
+
+/// The sign that a message was taken in: 👀.
+const TAKEN_IN: &str = "eyes";
 
 pub(crate) struct Outbound {
     web: Arc<Web>,
@@ -39,6 +46,7 @@ impl Outbound {
     pub(crate) async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError> {
         let answer_to = match &post.kind {
             PostKind::Edit { message } => return self.edit(post, message).await,
+            PostKind::Reaction { message } => return self.react(post, message).await,
             PostKind::Reply { .. } if post.body.is_empty() && post.buttons.is_empty() => return Ok(String::new()),
             PostKind::Reply { return_address, .. } => return_address.as_deref().and_then(ReturnAddress::from_json),
             PostKind::News => None,
@@ -62,6 +70,30 @@ impl Outbound {
                 }
                 (published, _) => published,
             },
+        }
+    }
+
+    /// A thread of Slack's is there as soon as something is posted into it: all that it needs is the message.
+    pub(crate) fn open(opening: &Opening) -> Result<Thread, PostError> {
+        if opening.channel.thread.is_some() {
+            return Err(PostError::Refused("Slack has no threads within threads".to_owned()));
+        }
+        if opening.message.is_empty() {
+            return Err(PostError::Refused("a message that one person alone sees has no thread".to_owned()));
+        }
+        Ok(Thread { thread: Some(opening.message.clone()), ..opening.channel.clone() })
+    }
+
+    /// Sets the sign that a message was taken in. Where it cannot be set, nothing is shown and nothing is wrong.
+    async fn react(&self, post: &Post, message: &str) -> Result<String, PostError> {
+        let body = json!({"channel": post.thread.channel, "timestamp": message, "name": TAKEN_IN});
+        match self.web.post(method("reactions.add", post), &body).await {
+            Ok(_) => Ok(String::new()),
+            Err(failure) if failure.is_final() => {
+                tracing::debug!(reason = failure.reason(), "no sign was set below a message");
+                Ok(String::new())
+            }
+            Err(failure) => Err(failure.into_post_error()),
         }
     }
 
@@ -195,14 +227,15 @@ impl Outbound {
         let mut place = post.thread.clone();
         (place.channel, place.thread) = (channel.to_owned(), thread.map(str::to_owned));
         for (number, (name, text)) in files.enumerate() {
-            let unique = unique_name(&post.delivery, number, name);
+            let name = file_name(name);
+            let unique = unique_name(&post.delivery, number, &name);
             if let Some(since) = in_doubt_since
                 && self.history.find(&place, Mark::File(&unique), since, post.urgency).await?.is_some()
             {
                 continue;
             }
             self.history.sending(Mark::File(&unique));
-            self.files.share(&place, &unique, name, text, post.urgency).await.map_err(Failure::into_post_error)?;
+            self.files.share(&place, &unique, &name, text, post.urgency).await.map_err(Failure::into_post_error)?;
         }
         Ok(())
     }
@@ -227,6 +260,12 @@ fn is_files_alone(post: &Post) -> bool {
     post.buttons.is_empty()
         && !post.body.is_empty()
         && post.body.iter().all(|block| matches!(block, Block::File { .. }) || block.text().trim().is_empty())
+}
+
+/// A name without what acts in it, or could be taken for a path.
+fn file_name(name: &str) -> String {
+    let name = safe(name).replace(['/', '\\', '\n', '\t'], "_");
+    shortened(&name, FILE_NAME_LIMIT)
 }
 
 /// The name by which a file is found again: a file carries no metadata.

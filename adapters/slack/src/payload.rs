@@ -32,6 +32,7 @@ pub(crate) struct Message {
     pub(crate) bot_id: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) user_team: Option<String>,
+    pub(crate) user_profile: Option<Profile>,
     pub(crate) team: Option<String>,
     pub(crate) channel: String,
     pub(crate) channel_type: Option<String>,
@@ -40,6 +41,15 @@ pub(crate) struct Message {
     pub(crate) thread_ts: Option<String>,
     pub(crate) edited: Option<Value>,
     pub(crate) hidden: bool,
+}
+
+/// What a message tells of its author, where it does.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Profile {
+    pub(crate) display_name: Option<String>,
+    pub(crate) real_name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// Somebody looks at our page.
@@ -137,8 +147,31 @@ pub(crate) struct Chosen {
 #[serde(default)]
 pub(crate) struct Action {
     pub(crate) action_id: String,
+    pub(crate) text: Option<Label>,
     pub(crate) value: Option<String>,
     pub(crate) action_ts: Option<String>,
+}
+
+/// The label of a button.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Label {
+    pub(crate) text: String,
+}
+
+impl Message {
+    /// The name of its author, where it tells one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        let profile = self.user_profile.as_ref()?;
+        let names = [&profile.display_name, &profile.real_name, &profile.name];
+        names.into_iter().flatten().map(String::as_str).find(|name| !name.is_empty())
+    }
+
+    /// Whether somebody said it, rather than that Slack notes a change.
+    pub(crate) fn is_said(&self) -> bool {
+        let is_new = matches!(self.subtype.as_deref(), None | Some("file_share" | "thread_broadcast" | "bot_message"));
+        is_new && !self.hidden && !self.ts.is_empty()
+    }
 }
 
 impl Payload {

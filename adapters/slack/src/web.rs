@@ -47,6 +47,8 @@ pub(crate) struct Identity {
     pub(crate) team: String,
     /// The bot's user.
     pub(crate) user: String,
+    /// The name by which people mention it.
+    pub(crate) name: String,
 }
 
 /// A call and whom it is made for.
@@ -96,7 +98,10 @@ impl Web {
             }
         })?;
         match (answer["team_id"].as_str(), answer["user_id"].as_str()) {
-            (Some(team), Some(user)) => Ok(Identity { team: team.to_owned(), user: user.to_owned() }),
+            (Some(team), Some(user)) => {
+                let name = answer["user"].as_str().unwrap_or(user);
+                Ok(Identity { team: team.to_owned(), user: user.to_owned(), name: name.to_owned() })
+            }
             (Some(_) | None, _) => Err(PlatformError::Broken("Slack does not say who we are".to_owned())),
         }
     }
@@ -166,6 +171,8 @@ impl Web {
         match &answer {
             Ok(_) => self.is_refused.store(false, Ordering::Relaxed),
             Err(Failure::TooMany(wait)) => self.pace.close(&limit(method).bucket, *wait),
+            // What works without it says so itself.
+            Err(failure) if failure.is_scope() && can_do_without(method.name) => {}
             Err(failure) if failure.is_app() => {
                 if !self.is_refused.swap(true, Ordering::Relaxed) {
                     tracing::error!(method = method.name, "{}; posts wait until that is mended", failure.reason());
@@ -177,6 +184,14 @@ impl Web {
     }
 }
 
+/// Whether everything else works where the scope of this method is missing.
+fn can_do_without(name: &str) -> bool {
+    matches!(
+        name,
+        "usergroups.list" | "users.info" | "reactions.add" | "conversations.history" | "conversations.replies"
+    )
+}
+
 /// The bucket of a call, by the page "Rate limits" and those of the methods.
 fn limit(method: Method<'_>) -> Limit {
     let per_minute = |calls| Some(Rate { calls, per: Duration::from_secs(60) });
@@ -186,13 +201,18 @@ fn limit(method: Method<'_>) -> Limit {
             bucket: format!("chat.postMessage {channel}"),
             rate: Some(Rate { calls: 5, per: Duration::from_secs(5) }),
         },
-        (name @ ("chat.update" | "conversations.history" | "conversations.replies" | "conversations.open"), _) => {
-            Limit { bucket: name.to_owned(), rate: per_minute(50) }
-        }
-        (name @ ("chat.postEphemeral" | "views.open" | "views.publish"), _) => {
+        (
+            name @ ("chat.update"
+            | "conversations.history"
+            | "conversations.replies"
+            | "conversations.open"
+            | "reactions.add"),
+            _,
+        ) => Limit { bucket: name.to_owned(), rate: per_minute(50) },
+        (name @ ("chat.postEphemeral" | "users.info" | "views.open" | "views.publish"), _) => {
             Limit { bucket: name.to_owned(), rate: per_minute(100) }
         }
-        (name @ ("files.getUploadURLExternal" | "files.completeUploadExternal"), _) => {
+        (name @ ("files.getUploadURLExternal" | "files.completeUploadExternal" | "usergroups.list"), _) => {
             Limit { bucket: name.to_owned(), rate: per_minute(20) }
         }
         (name, _) => Limit { bucket: name.to_owned(), rate: None },

@@ -13,6 +13,7 @@ mod event;
 mod file;
 mod files;
 mod flood;
+mod groups;
 mod history;
 mod interaction;
 mod limits;
@@ -136,6 +137,25 @@ impl SlackServer {
         let channel = state.direct(&user);
         drop(state);
         self.place(channel, None)
+    }
+
+    /// A direct conversation of several people that the bot was taken into.
+    pub fn group_direct(&self, names: &[&str]) -> Thread {
+        let mut state = self.workspace.state();
+        let users: Vec<String> = names.iter().map(|name| state.user(name)).collect();
+        let channel = state.group_direct(&users);
+        drop(state);
+        self.place(channel, None)
+    }
+
+    /// Takes a person out of a user group.
+    pub fn leaves(&self, name: &str, group: &str) {
+        self.workspace.regroup(name, group, false);
+    }
+
+    /// Disables a user group.
+    pub fn disables(&self, group: &str) {
+        self.workspace.disable_group(group);
     }
 
     /// The thread that hangs on a message.

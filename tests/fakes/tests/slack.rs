@@ -12,5 +12,7 @@ mod messages;
 mod signed;
 #[path = "slack/sockets.rs"]
 mod sockets;
+#[path = "slack/tasks.rs"]
+mod tasks;
 #[path = "slack/troubles.rs"]
 mod troubles;

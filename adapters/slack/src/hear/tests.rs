@@ -1,10 +1,18 @@
 //! What is heard in each kind of payload.
 
+use std::sync::Arc;
+
 use kanban_platform::{Arg, Capability, Input, Kind, Request, Spec, Surface};
 use serde_json::{Value, json};
 
 use super::{Heard, Hearing};
-use crate::{payload::Payload, return_address::ReturnAddress, web::Identity};
+use crate::{
+    groups::Groups,
+    names::Names,
+    payload::Payload,
+    return_address::ReturnAddress,
+    web::{Identity, Web},
+};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -50,8 +58,10 @@ fn spec() -> Spec {
 }
 
 fn hear(payload: Payload) -> Heard {
-    let us = Identity { team: "T1".to_owned(), user: "UBOT".to_owned() };
-    Hearing::new("slack.acme".to_owned(), us).hear(payload, &spec(), NOW)
+    let us = Identity { team: "T1".to_owned(), user: "UBOT".to_owned(), name: "kanban".to_owned() };
+    let web = Arc::new(Web::new("xoxb-none", None));
+    let (names, groups) = (Arc::new(Names::new(Arc::clone(&web))), Arc::new(Groups::new(web)));
+    Hearing::new("slack.acme".to_owned(), us, names, groups).hear(payload, &spec(), NOW)
 }
 
 fn event(event: &Value) -> Heard {
@@ -102,6 +112,8 @@ fn a_mention_comes_twice_and_is_one_request() {
     let mention = json!({"type": "app_mention", "thread_ts": "9.000001", "channel_type": null});
     let second = request(event(&message(&mention)));
     assert_eq!(first, second);
+    assert_eq!(first.message.as_deref(), Some("10.000001"));
+    assert!(!first.is_channel);
     assert_eq!(first.update, "mC1.10.000001");
     assert_eq!(first.input, Input::Text("list".to_owned()));
     assert_eq!((first.author.platform.as_str(), first.author.id.as_str()), ("slack", "T1/U1"));
@@ -149,7 +161,7 @@ fn a_slash_command_is_the_text_as_it_was_typed() {
     assert_eq!(heard.update, "s13.37.abc");
     assert_eq!(heard.input, Input::Text("/kanban create fix <b> with @bob in #ops".to_owned()));
     assert_eq!(heard.author.name, "ann");
-    assert!(heard.addressed && heard.thread.thread.is_none());
+    assert!(heard.addressed && heard.is_channel && heard.thread.thread.is_none() && heard.message.is_none());
     let back = ReturnAddress::from_json(heard.return_address.as_deref().unwrap()).unwrap();
     assert_eq!((back.user.as_str(), back.at, back.may_replace), ("U1", NOW, true));
     assert_eq!(request(command("")).input, Input::Text("/kanban".to_owned()));
@@ -230,7 +242,7 @@ fn a_press_names_the_message_and_the_button() {
     };
     let container = json!({"type": "message", "message_ts": "5.5", "channel_id": "C1"});
     let heard = pressed(json!({"ts": "5.5", "thread_ts": "4.4", "text": "x"}), container.clone());
-    assert_eq!(heard.input, Input::Press { message: "5.5".to_owned(), button: "k1.retry".to_owned() });
+    assert_eq!(heard.input, Input::Press { message: "5.5".to_owned(), button: "k1.retry".to_owned(), words: None });
     assert_eq!((heard.update.as_str(), heard.thread.thread.as_deref()), ("a1.2", Some("4.4")));
     let back = ReturnAddress::from_json(heard.return_address.as_deref().unwrap()).unwrap();
     assert!(!back.may_replace, "an answer must not replace the message that everybody sees");
@@ -242,16 +254,18 @@ fn a_press_names_the_message_and_the_button() {
 
 #[test]
 fn a_field_is_filled_in_with_the_board_that_was_chosen() {
+    let place = json!({"channel": "C1", "thread": "4.4", "answer_to": {"user": "U1"}}).to_string();
     let heard = interaction(json!({
         "type": "block_suggestion", "team": {"id": "T1"}, "user": {"id": "U1"}, "action_id": "parent",
         "block_id": "field.parent", "value": "cou", "container": {"type": "view", "view_id": "V1"},
-        "view": {"id": "V1", "callback_id": "create_task", "private_metadata": "", "state": {"values": {
+        "view": {"id": "V1", "callback_id": "create_task", "private_metadata": place, "state": {"values": {
             "field.board": {"board": {"type": "external_select", "selected_option": {"value": "ops"}}},
         }}},
     }));
     let Heard::Suggest(field) = heard else { panic!("no field but {heard:?}") };
     assert_eq!((field.kind, field.typed.as_str(), field.board.as_deref()), (Kind::Task, "cou", Some("ops")));
     assert_eq!(field.author.id, "T1/U1");
+    assert_eq!((field.thread.channel.as_str(), field.thread.thread.as_deref()), ("C1", Some("4.4")));
 }
 
 #[test]
@@ -259,4 +273,48 @@ fn the_home_tab_is_for_whoever_looks_at_it() {
     let opened = |tab: &str| event(&json!({"type": "app_home_opened", "user": "U1", "channel": "D1", "tab": tab}));
     assert!(matches!(opened("home"), Heard::Home(author) if author.id == "T1/U1"));
     assert_eq!(opened("messages"), Heard::Nothing);
+}
+
+#[test]
+fn a_button_that_asks_for_words_opens_a_form_and_comes_back_as_a_press() {
+    let pressed = |key: &str, label: &str| {
+        interaction(json!({
+            "type": "block_actions", "team": {"id": "T1"}, "user": {"id": "U1", "name": "ann", "team_id": "T1"},
+            "channel": {"id": "C1", "name": "ops"}, "trigger_id": "1.2", "response_url": "https://e.com/r",
+            "container": {"type": "message", "message_ts": "5.5", "channel_id": "C1", "thread_ts": "4.4"},
+            "actions": [{
+                "type": "button", "action_id": "press.0", "value": key, "action_ts": "7.7",
+                "text": {"type": "plain_text", "text": label},
+            }],
+        }))
+    };
+    assert!(matches!(pressed("Show", "Show"), Heard::Request(_)), "a label is no key");
+    assert!(matches!(pressed("k1.a", "Answer"), Heard::Request(_)));
+    let Heard::Ask { trigger_id, ask } = pressed("k1.w", "Answer \u{202e}<!channel>\nin more than 24 letters") else {
+        panic!("no form")
+    };
+    assert_eq!(trigger_id, "1.2");
+    let view = ask.view();
+    insta::assert_json_snapshot!(view);
+    let submitted = |words: Value| {
+        interaction(json!({
+            "type": "view_submission", "team": {"id": "T1"}, "user": {"id": "U1", "name": "ann", "team_id": "T1"},
+            "view": {
+                "id": "V1", "hash": "h.1", "callback_id": view["callback_id"],
+                "private_metadata": view["private_metadata"],
+                "state": {"values": {"words": {"words": {"type": "plain_text_input", "value": words}}}},
+            },
+        }))
+    };
+    let heard = request(submitted(json!(" take Stripe\nplease ")));
+    let words = Some("take Stripe\nplease".to_owned());
+    assert_eq!(heard.input, Input::Press { message: "5.5".to_owned(), button: "k1.w".to_owned(), words });
+    assert_eq!((heard.update.as_str(), heard.reply_to.as_deref()), ("vV1.h.1", Some("5.5")));
+    assert_eq!((heard.thread.channel.as_str(), heard.thread.thread.as_deref()), ("C1", Some("4.4")));
+    let back = ReturnAddress::from_json(heard.return_address.as_deref().unwrap()).unwrap();
+    assert_eq!((back.user.as_str(), back.response_url.as_deref()), ("U1", Some("https://e.com/r")));
+    for nothing in [json!(null), json!(" \n")] {
+        let Heard::Refuse(refusal) = submitted(nothing) else { panic!("nothing was taken for an answer") };
+        assert_eq!(refusal["response_action"], "errors");
+    }
 }

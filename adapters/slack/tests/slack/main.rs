@@ -4,3 +4,4 @@ mod inbound;
 mod outbound;
 mod schedules;
 mod support;
+mod tasks;

@@ -6,7 +6,7 @@ use kanban_fakes::{
     Server, Trouble,
     slack::{SlackOptions, SlackServer},
 };
-use kanban_platform::{Block, Button, Input, Platform, Post, PostError, PostKind, Thread};
+use kanban_platform::{Block, Button, Input, Platform, Post, PostError, PostKind, Style, Thread};
 
 use crate::support::{assert_nothing_wrong, news, now, options, reply, run, workspace};
 
@@ -33,7 +33,7 @@ async fn a_card_is_drawn_edited_and_pressed() {
             Block::Code(hostile.to_owned()),
             Block::Footer(hostile.to_owned()),
         ],
-        buttons: vec![Button { key: "k1.retry".to_owned(), label: "Retry".to_owned() }],
+        buttons: vec![Button { key: "k1.retry".to_owned(), label: "Retry".to_owned(), style: Style::Plain }],
         ..news("d1", &deploy, "")
     };
     let message = running.slack.post(&card, None).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_card_is_drawn_edited_and_pressed() {
     assert!(seen[0].text.contains("*bold* _it_ &lt;"), "{}", seen[0].text);
     server.presses("ann", &deploy, &message, "Retry").await;
     let kept = running.recorder.wait_for(1).await;
-    assert_eq!(kept[0].input, Input::Press { message: message.clone(), button: "k1.retry".to_owned() });
+    assert_eq!(kept[0].input, Input::Press { message: message.clone(), button: "k1.retry".to_owned(), words: None });
     assert_eq!(kept[0].thread, deploy);
     // The private answer to a press must leave the card alone.
     running.slack.post(&reply(&kept[0], "d2", "not for you", true), Some(now())).await.unwrap();

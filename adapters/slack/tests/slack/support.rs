@@ -179,6 +179,7 @@ pub(crate) fn news(delivery: &str, thread: &Thread, text: &str) -> Post {
         task: None,
         event: None,
         urgency: Urgency::News,
+        prompts: false,
     }
 }
 

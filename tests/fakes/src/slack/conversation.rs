@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Group,
     /// A direct conversation of the bot with this person.
     Direct(String),
+    /// A direct conversation of the bot with several people.
+    Several(Vec<String>),
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl Conversation {
             Kind::Channel => "channel",
             Kind::Group => "group",
             Kind::Direct(_) => "im",
+            Kind::Several(_) => "mpim",
         }
     }
 
@@ -113,6 +116,7 @@ impl Conversation {
             Kind::Channel => "channels:history",
             Kind::Group => "groups:history",
             Kind::Direct(_) => "im:history",
+            Kind::Several(_) => "mpim:history",
         }
     }
 
@@ -122,6 +126,7 @@ impl Conversation {
             Kind::Channel => "channels:read",
             Kind::Group => "groups:read",
             Kind::Direct(_) => "im:read",
+            Kind::Several(_) => "mpim:read",
         }
     }
 
@@ -134,12 +139,12 @@ impl Conversation {
             "is_channel": self.kind == Kind::Channel,
             "is_group": self.kind == Kind::Group,
             "is_private": self.kind != Kind::Channel,
-            "is_mpim": false,
+            "is_mpim": matches!(self.kind, Kind::Several(_)),
             "is_org_shared": false,
         });
         match &self.kind {
             Kind::Direct(user) => description["user"] = json!(user),
-            Kind::Channel | Kind::Group => {
+            Kind::Channel | Kind::Group | Kind::Several(_) => {
                 description["name"] = json!(self.name);
                 description["name_normalized"] = json!(self.name);
                 description["is_member"] = json!(self.is_member);

@@ -12,8 +12,10 @@ use crate::{
         SlackServer,
         command_line::command_line,
         message::Message,
+        modal::Submitted,
         signed::SIGNING_SECRET,
         socket::Order,
+        state::BOT_USER,
         typed::escape,
         web::{APP_TOKEN, BOT_TOKEN},
     },
@@ -126,6 +128,41 @@ impl Server for SlackServer {
         self.workspace.press(name, place, message, label).await;
     }
 
+    /// In the only field of the modal that opens.
+    async fn fills(&self, name: &str, place: &Thread, message: &str, label: &str, words: &str) {
+        if self.modal(name).is_some() {
+            self.close_modal(name).await;
+        }
+        self.presses(name, place, message, label).await;
+        self.wait_for_modal(name).await;
+        let field = self.workspace.only_field(name);
+        let submitted = self.submit(name, &[(&field, words)]).await;
+        assert_eq!(submitted, Submitted::Closed, "the words `{words}` for `{label}`");
+    }
+
+    fn joins(&self, name: &str, group: &str) -> Option<String> {
+        Some(format!("slack:group/{}", self.workspace.regroup(name, group, true)))
+    }
+
+    /// A thread of Slack's is there once there is a reply: those below a message of the bot's, with a reply of the bot's.
+    fn opened(&self, channel: &Thread) -> Vec<Thread> {
+        let state = self.workspace.state();
+        let Some(conversation) = state.conversations.get(&channel.channel) else { return Vec::new() };
+        let parents = conversation.top().filter(|message| message.is_ours() && message.thread_ts.is_none());
+        parents
+            .filter(|parent| conversation.public_replies(&parent.ts).any(Message::is_ours))
+            .map(|parent| self.thread_of(channel, &parent.ts))
+            .collect()
+    }
+
+    fn reactions(&self, place: &Thread, message: &str) -> Vec<String> {
+        let state = self.workspace.state();
+        let message = state.conversations.get(&place.channel).and_then(|conversation| conversation.message(message));
+        let reactions = message.map(|message| message.reactions.clone()).unwrap_or_default();
+        let ours = reactions.into_iter().filter(|(_, users)| users.iter().any(|user| user == BOT_USER));
+        ours.map(|(name, _)| emoji(&name)).collect()
+    }
+
     /// Of the fields of a modal, which is opened by the bare command.
     async fn suggestions(
         &self,
@@ -160,5 +197,13 @@ impl SlackServer {
         let verb = if verb.is_empty() { "create".to_owned() } else { verb.join(" ") };
         self.slash(name, &Thread { thread: None, ..place.clone() }, &verb).await;
         self.wait_for_modal(name).await;
+    }
+}
+
+/// The sign that people see for the name of a reaction.
+fn emoji(name: &str) -> String {
+    match name {
+        "eyes" => "👀".to_owned(),
+        name => format!(":{name}:"),
     }
 }

@@ -103,6 +103,7 @@ impl Workspace {
             Kind::Channel => "message.channels",
             Kind::Group => "message.groups",
             Kind::Direct(_) => "message.im",
+            Kind::Several(_) => "message.mpim",
         };
         conversation.is_member && self.wants(event) && state.scopes.contains(conversation.history_scope())
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::slack::{
     call::{Answer, Arguments, Refusal},
-    chat::conversation,
+    chat::{conversation, writable},
     clock,
     conversation::Conversation,
     message::Message,
@@ -101,8 +101,14 @@ impl Workspace {
             return Err(Refusal::new("invalid_name"));
         }
         let mut state = self.state();
+        writable(&mut state, channel)?;
         let found = state.conversations.get_mut(channel).ok_or(Refusal::new("channel_not_found"))?;
-        let message = found.message_mut(ts).ok_or(Refusal::new("message_not_found"))?;
+        if clock::parse_stamp(ts).is_none() {
+            return Err(Refusal::new("bad_timestamp"));
+        }
+        // What one person alone sees takes no reactions.
+        let message = found.message_mut(ts).filter(|message| message.private_to.is_none());
+        let message = message.ok_or(Refusal::new("message_not_found"))?;
         match message.reactions.iter_mut().find(|(other, _)| *other == name) {
             Some((_, users)) if users.iter().any(|user| user == BOT_USER) => {
                 return Err(Refusal::new("already_reacted"));

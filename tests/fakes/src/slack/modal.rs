@@ -129,6 +129,19 @@ impl Workspace {
         Some(options(&answer))
     }
 
+    /// The only field of the modal that a person sees, by its block.
+    ///
+    /// # Panics
+    /// When there is no modal, or one of more fields.
+    pub(crate) fn only_field(&self, name: &str) -> String {
+        let mut state = self.state();
+        let user = state.user(name);
+        let view = state.views.open(&user).unwrap_or_else(|| panic!("`{name}` sees no modal"));
+        let fields = inputs(view);
+        assert_eq!(fields.len(), 1, "the modal asks for one thing");
+        text(&fields[0].block["block_id"])
+    }
+
     /// Whether a person sees a modal with this field.
     pub(crate) fn has_field(&self, name: &str, field: &str) -> bool {
         let mut state = self.state();

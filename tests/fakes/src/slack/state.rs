@@ -9,6 +9,7 @@ use crate::slack::{
     clock,
     conversation::{Conversation, Kind},
     file::File,
+    groups::Group,
     interaction::Failure,
     message::Message,
     random::Random,
@@ -48,6 +49,8 @@ pub(crate) struct State {
     channel_ids: HashMap<String, String>,
     /// Threads that tests named, by channel and name.
     pub(crate) named_threads: HashMap<(String, String), String>,
+    /// User groups in the order in which they were made.
+    pub(crate) groups: Vec<Group>,
     pub(crate) views: Views,
     pub(crate) triggers: HashMap<String, Trigger>,
     pub(crate) response_urls: HashMap<String, ResponseUrl>,
@@ -75,6 +78,7 @@ impl State {
             conversations: HashMap::new(),
             channel_ids: HashMap::new(),
             named_threads: HashMap::new(),
+            groups: Vec::new(),
             views: Views::default(),
             triggers: HashMap::new(),
             response_urls: HashMap::new(),
@@ -145,6 +149,27 @@ impl State {
         let conversation = Conversation::new(&id, "directmessage", Kind::Direct(user.to_owned()));
         self.conversations.insert(id.clone(), conversation);
         id
+    }
+
+    /// The id of the direct conversation between the bot and several people.
+    pub(crate) fn group_direct(&mut self, users: &[String]) -> String {
+        let kind = Kind::Several(users.to_vec());
+        if let Some(conversation) = self.conversations.values().find(|conversation| conversation.kind == kind) {
+            return conversation.id.clone();
+        }
+        let id = self.make_id('C');
+        self.conversations.insert(id.clone(), Conversation::new(&id, "mpdm-several-1", kind));
+        id
+    }
+
+    /// Where the user group with this name is, which is made at the first mention.
+    pub(crate) fn group(&mut self, name: &str) -> usize {
+        if let Some(place) = self.groups.iter().position(|group| group.name == name) {
+            return place;
+        }
+        let id = self.make_id('S');
+        self.groups.push(Group { id, name: name.to_owned(), users: BTreeSet::new(), is_disabled: false });
+        self.groups.len() - 1
     }
 
     /// Stores a message, and answers its id.

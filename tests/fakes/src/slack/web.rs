@@ -64,7 +64,7 @@ fn rate(method: &str) -> (u32, u32) {
         "views.open" | "views.push" | "views.update" | "views.publish" | "chat.postEphemeral" | "users.info" => {
             (100, 100)
         }
-        "files.getUploadURLExternal" | "files.completeUploadExternal" => (20, 20),
+        "files.getUploadURLExternal" | "files.completeUploadExternal" | "usergroups.list" => (20, 20),
         _ => (50, 50),
     }
 }
@@ -93,6 +93,7 @@ impl Workspace {
             "conversations.info" => self.conversation_info(arguments),
             "conversations.open" => self.open_conversation(arguments),
             "users.info" => self.user_info(arguments),
+            "usergroups.list" => self.list_groups(arguments),
             "reactions.add" => self.add_reaction(arguments),
             "views.open" => self.open_view(arguments, false),
             "views.push" => self.open_view(arguments, true),
@@ -162,6 +163,7 @@ fn scope(method: &str) -> Option<Option<&'static str>> {
         "chat.postMessage" | "chat.postEphemeral" | "chat.update" | "chat.delete" => Some("chat:write"),
         "conversations.open" => Some("im:write"),
         "users.info" => Some("users:read"),
+        "usergroups.list" => Some("usergroups:read"),
         "reactions.add" => Some("reactions:write"),
         "files.getUploadURLExternal" | "files.completeUploadExternal" => Some("files:write"),
         _ => return None,

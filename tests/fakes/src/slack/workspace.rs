@@ -74,11 +74,22 @@ impl Default for SlackOptions {
                 "im:read",
                 "im:write",
                 "metadata.message:read",
+                "mpim:history",
                 "reactions:read",
                 "reactions:write",
+                "usergroups:read",
                 "users:read",
             ]),
-            events: set(&["app_home_opened", "app_mention", "message.channels", "message.groups", "message.im"]),
+            events: set(&[
+                "app_home_opened",
+                "app_mention",
+                "message.channels",
+                "message.groups",
+                "message.im",
+                "message.mpim",
+                "subteam_members_changed",
+                "subteam_updated",
+            ]),
             has_rate_limits: false,
         }
     }
