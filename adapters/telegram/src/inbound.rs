@@ -1,11 +1,16 @@
 //! What an update means: a message or a press of a person, as a [`Request`].
 
+use std::sync::Arc;
+
 use kanban_platform::{Author, Input, Request, Thread};
 use serde_json::Value;
 
 use crate::{
     KIND,
     address::{Names, is_topic_root},
+    asker::Asker,
+    memory::{Known, Memory},
+    neutral::plain,
     update::{CallbackQuery, Chat, Message, Update, User},
 };
 
@@ -56,6 +61,7 @@ pub(crate) struct Ears {
     /// The name of the platform.
     pub(crate) platform: String,
     pub(crate) names: Names,
+    pub(crate) memory: Arc<Memory>,
 }
 
 impl Ears {
@@ -92,14 +98,20 @@ impl Ears {
         }
         let text = message.text.as_deref().or(message.caption.as_deref()).unwrap_or_default();
         let reply_to = message.reply_to_message.as_ref().map(|replied| replied.message_id);
+        let reply_to = reply_to.filter(|replied| !is_topic_root(message, *replied));
+        self.remember(message, &author, &spoken.text, reply_to);
+        let topic = message.message_thread_id.filter(|_| message.is_topic_message);
         let request = Request {
             update: id.to_string(),
             author,
-            thread: self.thread(&message.chat, message.message_thread_id.filter(|_| message.is_topic_message)),
+            thread: self.thread(&message.chat, topic),
             input: Input::Text(spoken.text.clone()),
-            reply_to: reply_to.filter(|replied| !is_topic_root(message, *replied)).map(|id| id.to_string()),
+            reply_to: reply_to.map(|id| id.to_string()),
             addressed: spoken.addressed,
-            return_address: Some(message.message_id.to_string()),
+            return_address: Some(Asker::of_message(message.message_id)),
+            // A topic has no topics, and a chain of replies in it could not be told from the topic.
+            is_channel: topic.is_none(),
+            message: Some(message.message_id.to_string()),
         };
         What::Message(Box::new(Said {
             request,
@@ -115,18 +127,50 @@ impl Ears {
 
     fn press(&self, id: i64, query: CallbackQuery) -> What {
         let request = match (query.message, query.data) {
-            (Some(message), Some(button)) if !query.from.is_bot => Some(Box::new(Request {
-                update: id.to_string(),
-                author: person(&query.from),
-                thread: self.thread(&message.chat, message.message_thread_id.filter(|_| message.is_topic_message)),
-                input: Input::Press { message: message.message_id.to_string(), button },
-                reply_to: None,
-                addressed: true,
-                return_address: Some(message.message_id.to_string()),
-            })),
+            (Some(message), Some(button)) if !query.from.is_bot => {
+                let topic = message.message_thread_id.filter(|_| message.is_topic_message);
+                Some(Box::new(Request {
+                    update: id.to_string(),
+                    author: person(&query.from),
+                    thread: self.thread(&message.chat, topic),
+                    // Telegram has no forms: a button that asks for words brings none.
+                    input: Input::Press { message: message.message_id.to_string(), button, words: None },
+                    reply_to: None,
+                    addressed: true,
+                    return_address: Some(Asker::of_press(message.message_id, &query.from)),
+                    is_channel: topic.is_none(),
+                    message: None,
+                }))
+            }
             (_, _) => None,
         };
         What::Press { request, query: query.id }
+    }
+
+    /// Keeps what was said, and what it replies to: that may be older than this process, or not for the bot's ears.
+    fn remember(&self, message: &Message, author: &Author, text: &str, reply_to: Option<i64>) {
+        let chat = &message.chat;
+        self.memory.note_forum(chat.id, chat.is_forum);
+        let known = |id: i64, reply_to: Option<i64>, said: kanban_platform::Said| {
+            let topic = message.message_thread_id.filter(|_| message.is_topic_message);
+            self.memory.keep(Known { chat: chat.id, topic, message: id, reply_to, said });
+        };
+        let said = |name: &str, id: &str, text: &str, is_ours: bool| kanban_platform::Said {
+            author: name.to_owned(),
+            person: format!("{KIND}:{id}"),
+            is_ours,
+            text: text.to_owned(),
+        };
+        let above = message.reply_to_message.as_ref().filter(|above| Some(above.message_id) == reply_to);
+        if let Some(above) = above
+            && let (Some(from), Some(text)) = (&above.from, above.text.as_ref().or(above.caption.as_ref()))
+        {
+            let is_ours = from.id == self.names.bot;
+            let name = if is_ours { self.names.username.clone() } else { from.name() };
+            let text = if is_ours { plain(text) } else { text.clone() };
+            known(above.message_id, None, said(&name, &from.id.to_string(), &text, is_ours));
+        }
+        known(message.message_id, reply_to, said(&author.name, &author.id, text, false));
     }
 
     /// A topic counts where the message is really in one: in plain groups `message_thread_id` is a chain of replies,
@@ -151,6 +195,7 @@ fn author(message: &Message) -> Option<Author> {
             platform: KIND.to_owned(),
             id: chat.id.to_string(),
             name: chat.title.clone().unwrap_or_default(),
+            groups: Vec::new(),
         }),
         (Some(from), _) if !from.is_bot => Some(person(from)),
         (Some(_) | None, _) => None,
@@ -158,7 +203,7 @@ fn author(message: &Message) -> Option<Author> {
 }
 
 fn person(user: &User) -> Author {
-    Author { platform: KIND.to_owned(), id: user.id.to_string(), name: user.name() }
+    Author { platform: KIND.to_owned(), id: user.id.to_string(), name: user.name(), groups: Vec::new() }
 }
 
 fn is_of_somebody_else(message: &Message) -> bool {
@@ -175,12 +220,14 @@ mod tests {
     use crate::address::Names;
     use kanban_platform::{Input, Request};
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
     fn ears() -> Ears {
         let commands = ["kanban"].map(str::to_owned).into();
         Ears {
             platform: "telegram.acme".to_owned(),
             names: Names { bot: 99, username: "KanbanBot".to_owned(), commands },
+            memory: Arc::default(),
         }
     }
 
@@ -211,6 +258,8 @@ mod tests {
         assert_eq!(request.thread.to_string(), "telegram.acme:-100123");
         assert_eq!(request.input, Input::Text("/kanban list".to_owned()));
         assert_eq!(request.return_address.as_deref(), Some("41"));
+        assert_eq!(request.message.as_deref(), Some("41"));
+        assert!(request.is_channel && request.author.groups.is_empty());
         assert!(request.addressed);
     }
 
@@ -220,8 +269,10 @@ mod tests {
         let topic = |change: Value| request(&change).unwrap();
         let inside = topic(json!({"message_thread_id": 30, "is_topic_message": true, "reply_to_message": reply}));
         assert_eq!((inside.thread.thread.as_deref(), inside.reply_to), (Some("30"), None));
+        assert!(!inside.is_channel);
         let chain = topic(json!({"message_thread_id": 30, "reply_to_message": reply}));
         assert_eq!((chain.thread.thread, chain.reply_to.as_deref()), (None, Some("30")));
+        assert!(chain.is_channel);
     }
 
     #[test]
@@ -251,7 +302,10 @@ mod tests {
         let chat = json!({"id": -5, "type": "group"});
         // A message that is too old has a date of 0 and nothing else.
         let (request, id) = query(json!({"message_id": 40, "date": 0, "chat": chat}));
-        assert_eq!(request.unwrap().input, Input::Press { message: "40".to_owned(), button: "d1.0".to_owned() });
+        let request = request.unwrap();
+        assert_eq!(request.input, Input::Press { message: "40".to_owned(), button: "d1.0".to_owned(), words: None });
+        assert_eq!((request.message, request.return_address.as_deref()), (None, Some("40 7 Ann")));
+        assert!(request.is_channel);
         assert_eq!(id, "q1");
         assert_eq!(query(json!(null)), (None, "q1".to_owned()));
     }

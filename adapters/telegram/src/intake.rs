@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{Api, CALL_DEADLINE},
+    api::{Api, CALL_DEADLINE, Fault, Refusal},
     inbound::Ears,
     outbound::Outbound,
     pieces::Assembly,
@@ -58,15 +58,17 @@ impl Intake {
     /// Keeps what is ready. Only after that may it be confirmed to Telegram.
     pub(crate) async fn keep(&self, assembly: Assembly, position: Option<Position>) -> Result<(), NotKept> {
         let Assembly { requests, queries, moved, forums, .. } = assembly;
+        // The sign on a button ends at once, whatever the board has to do first. What is not kept comes again, and a
+        // second answer does nothing.
+        for query in queries {
+            tokio::spawn(answer(Arc::clone(&self.api), query));
+        }
         for (from, to) in moved {
             self.outbound.moved(from, to);
         }
         if !requests.is_empty() || position.is_some() {
             let batch = Batch { platform: self.platform().to_owned(), requests, position };
             timeout(KEEP_DEADLINE, self.commands.keep(batch)).await.unwrap_or_else(|_| Err(late()))?;
-        }
-        for query in queries {
-            tokio::spawn(answer(Arc::clone(&self.api), query));
         }
         for forum in forums {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,8 +92,9 @@ async fn answer(api: Arc<Api>, query: String) {
         match api.call_within(&answer, CALL_DEADLINE / 3).await {
             Ok(_) => return,
             // Too old, or answered by the attempt before.
-            Err(crate::api::Fault::No(refusal)) if refusal.code == 400 => return,
+            Err(Fault::No(refusal)) if refusal.code == 400 => return,
             Err(fault) if attempt == ANSWERS => tracing::debug!(%fault, "a press could not be answered"),
+            Err(Fault::No(Refusal { retry_after: Some(wait), .. })) => sleep(wait).await,
             Err(_) => sleep(Duration::from_millis(300)).await,
         }
     }

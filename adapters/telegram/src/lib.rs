@@ -3,13 +3,16 @@
 
 mod address;
 mod api;
+mod asker;
 mod fault;
 mod held;
 mod inbound;
 mod intake;
 mod keyboard;
+mod memory;
 mod menu;
 mod neutral;
+mod opening;
 mod options;
 mod outbound;
 mod pace;
@@ -18,6 +21,7 @@ mod poll;
 mod refusal;
 mod register;
 mod render;
+mod spot;
 mod update;
 mod webhook;
 
@@ -28,15 +32,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kanban_platform::{Block, Commands, Pace, Platform, PlatformError, Post, PostError};
+use kanban_platform::{Block, Commands, Opening, Pace, Platform, PlatformError, Post, PostError, Said, Thread};
 use serde::Deserialize;
 use teloxide::payloads::GetMe;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    address::Names, api::Api, fault::startup, inbound::Ears, intake::Intake, options::Entrance, outbound::Outbound,
-    register::Menus,
+    address::Names, api::Api, fault::startup, inbound::Ears, intake::Intake, memory::Memory, options::Entrance,
+    outbound::Outbound, register::Menus,
 };
 pub use crate::{
     menu::menu,
@@ -56,6 +60,7 @@ pub struct Telegram {
     api: Arc<Api>,
     pace: Arc<Pace>,
     outbound: Arc<Outbound>,
+    memory: Arc<Memory>,
     forums: Arc<Mutex<HashSet<i64>>>,
 }
 
@@ -73,19 +78,22 @@ impl Telegram {
         let api = Api::new(options.token()?, options.base()?)
             .map_err(|error| PlatformError::Broken(format!("no client for Telegram can be made: {error}")))?;
         let (api, pace, name) = (Arc::new(api), Arc::new(Pace::default()), options.name);
-        let outbound = Arc::new(Outbound::new(Arc::clone(&api), Arc::clone(&pace), name.clone()));
-        Ok(Arc::new(Self { name, entrance, api, pace, outbound, forums: Arc::default() }))
+        let memory: Arc<Memory> = Arc::default();
+        let outbound = Outbound::new(Arc::clone(&api), Arc::clone(&pace), Arc::clone(&memory), name.clone());
+        let outbound = Arc::new(outbound);
+        Ok(Arc::new(Self { name, entrance, api, pace, outbound, memory, forums: Arc::default() }))
     }
 
     async fn serve(&self, commands: Arc<dyn Commands>) -> Result<Infallible, PlatformError> {
         let me = self.identify().await?;
         let menus = Menus::new(Arc::clone(&self.api), Arc::clone(&self.pace), self.name.clone(), commands.spec());
+        self.memory.introduce(me.id, &me.username);
         let names = Names { bot: me.id, username: me.username, commands: menus.commands() };
         let (forums, mut seen) = mpsc::channel(FORUMS);
         let intake = Intake {
             api: Arc::clone(&self.api),
             commands,
-            ears: Ears { platform: self.name.clone(), names },
+            ears: Ears { platform: self.name.clone(), names, memory: Arc::clone(&self.memory) },
             outbound: Arc::clone(&self.outbound),
             seen: Arc::clone(&self.forums),
             forums,
@@ -136,5 +144,17 @@ impl Platform for Telegram {
     /// and may be seen twice. An edit has the same effect as often as it is made.
     async fn post(&self, post: &Post, _in_doubt_since: Option<i64>) -> Result<String, PostError> {
         self.outbound.post(post).await
+    }
+
+    /// A topic, where the chat is a forum and the bot may manage topics; else the chain of replies to the message, which
+    /// needs no call. Telegram knows no repeat of a topic: one whose answer was lost stays empty, and the task's thread
+    /// is the chain of replies.
+    async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {
+        self.outbound.open(opening).await
+    }
+
+    /// Telegram shows bots no history: these are the messages that passed by since the process began.
+    async fn recent(&self, thread: &Thread, before: Option<&str>, count: usize) -> Result<Vec<Said>, PostError> {
+        Ok(self.outbound.recent(thread, before, count))
     }
 }

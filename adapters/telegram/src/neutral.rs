@@ -1,24 +1,36 @@
 //! Text that does nothing but to be read.
 
+use kanban_platform::safe;
+
 /// An invisible character that takes up no room and never breaks a line: what stands after it is no name and no command
 /// any more.
 pub(crate) const JOINER: char = '\u{2060}';
 
-/// The text without what a reader cannot see and a client may act on: control characters, and marks that reverse the
-/// direction of writing. Telegram takes most of them out itself, which would move the entities behind them.
+/// The text with nothing in it that a client acts on unseen. Telegram takes out tabs and much of the rest itself, which
+/// would move the entities behind them.
 pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.replace("\r\n", "\n").chars() {
-        match c {
-            '\n' => shown.push('\n'),
-            '\t' => shown.push_str("    "),
-            '\r' | '\u{2028}' | '\u{2029}' => shown.push('\n'),
-            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_control() => {}
-            c => shown.push(c),
-        }
+    safe(text).replace('\t', "    ")
+}
+
+/// A text of ours as it was before [`neutral`].
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(JOINER, "")
+}
+
+/// A text on one line, of at most so many characters: a label, a name.
+pub(crate) fn line(text: &str, limit: usize) -> String {
+    let line = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.encode_utf16().count() <= limit {
+        return line;
     }
-    shown
+    // Telegram counts some lengths in UTF-16 units, of which a text has at least as many as characters.
+    let mut units = 0;
+    let mut has_room = |c: &char| {
+        units += c.len_utf16();
+        units < limit
+    };
+    let head: String = line.chars().take_while(|c| has_room(c)).collect();
+    format!("{}…", head.trim_end())
 }
 
 /// The text with every `@name` and `/command` in it broken for machines, unchanged for eyes.
@@ -66,7 +78,7 @@ fn is_word(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{JOINER, neutral, printable};
+    use super::{JOINER, line, neutral, printable};
 
     #[test]
     fn names_and_commands_are_broken_and_addresses_and_paths_are_not() {
@@ -79,7 +91,19 @@ mod tests {
 
     #[test]
     fn nothing_invisible_is_left() {
-        assert_eq!(printable("a\r\nb\rc\td\u{0}\u{1b}[2J\u{202e}e\u{2028}f\u{200f}"), "a\nb\nc    d[2Je\nf");
+        assert_eq!(
+            printable("a\r\nb\rc\td\u{0}\u{1b}[2J\u{202e}e\u{2028}f\u{200f}"),
+            "a\nb␍c    d␀␛[2J‹U+202E›e‹U+2028›f"
+        );
         assert_eq!(printable("ünï 😀 עברית\u{200d}"), "ünï 😀 עברית\u{200d}");
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_short() {
+        assert_eq!(line(" a\n\tb\u{200f} c ", 5), "a b c");
+        assert_eq!(line("abc def", 6), "abc d…");
+        assert_eq!(line("abc def", 5), "abc…");
+        assert_eq!(line("😀😀😀", 4), "😀…");
+        assert_eq!(line(" \n", 4), "");
     }
 }

@@ -6,60 +6,106 @@ use std::{
     time::Duration,
 };
 
-use kanban_platform::{Block, Pace, Post, PostError, PostKind};
+use kanban_platform::{Block, Pace, Post, PostError, PostKind, Said, Thread, Urgency};
 use reqwest::multipart::Part;
 use serde_json::Value;
 use teloxide::{
-    payloads::{EditMessageCaption, EditMessageText, SendDocument, SendMessage},
-    types::{ChatId, InputFile, LinkPreviewOptions, MessageId, Recipient, ReplyMarkup, ReplyParameters, ThreadId},
+    payloads::{CreateForumTopic, EditMessageCaption, EditMessageText, SendDocument, SendMessage, SetMessageReaction},
+    types::{ChatId, InputFile, LinkPreviewOptions, MessageId, ReactionType, Recipient, ReplyParameters, ThreadId},
 };
 
 use crate::{
     api::{Api, Fault, Refusal},
-    keyboard::keyboard,
-    neutral::printable,
-    pace::{bucket, limits},
-    refusal::{is_not_modified, is_without_text, judge},
+    asker::Asker,
+    keyboard::{Markup, With, answer, keyboard},
+    memory::{Known, Memory},
+    neutral::{line, plain},
+    pace::{bucket, is_group, limits, quiet_limits},
+    refusal::{is_no_sign, is_not_modified, is_without_text, judge},
     render::{CAPTION_LIMIT, Drawn, MESSAGE_LIMIT, draw},
+    spot::Spot,
 };
 
 /// How long a post may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How large a file may be (sendDocument).
+/// How large a file may be (sendDocument), and how many characters of its name are shown.
 const FILE_LIMIT: usize = 50 << 20;
+const FILE_NAME_LIMIT: usize = 100;
+
+/// The sign that a message was taken in.
+const TAKEN_IN: &str = "👀";
 
 /// The way out to Telegram.
 pub(crate) struct Outbound {
     api: Arc<Api>,
     pace: Arc<Pace>,
+    pub(crate) memory: Arc<Memory>,
     platform: String,
     /// Groups that became other chats, while this process runs.
     moved: Mutex<HashMap<i64, i64>>,
 }
 
+/// One thing to do in a chat.
+#[derive(Clone, Copy)]
+pub(crate) enum Act<'a> {
+    Post(&'a Post),
+    /// Puts the sign below a message.
+    Sign(i32),
+    /// Opens a topic of this name.
+    Topic(&'a str),
+}
+
 impl Outbound {
-    pub(crate) fn new(api: Arc<Api>, pace: Arc<Pace>, platform: String) -> Self {
-        Self { api, pace, platform, moved: Mutex::default() }
+    pub(crate) fn new(api: Arc<Api>, pace: Arc<Pace>, memory: Arc<Memory>, platform: String) -> Self {
+        Self { api, pace, memory, platform, moved: Mutex::default() }
     }
 
     pub(crate) async fn post(&self, post: &Post) -> Result<String, PostError> {
-        if matches!(post.kind, PostKind::Reply { .. }) && post.body.is_empty() {
-            return Ok(String::new());
+        match &post.kind {
+            PostKind::Reply { .. } if post.body.is_empty() => Ok(String::new()),
+            PostKind::Reply { .. } | PostKind::News | PostKind::Edit { .. } => {
+                Ok(self.act(&post.thread, post.urgency, Act::Post(post)).await?.1)
+            }
+            PostKind::Reaction { message } => {
+                let Ok(message) = number(message) else { return Ok(String::new()) };
+                match self.act(&post.thread, post.urgency, Act::Sign(message)).await {
+                    Err(Failure::Fault(fault)) if !is_no_sign(&fault) => Err(judge(fault)),
+                    Err(Failure::Post(error)) => Err(error),
+                    Ok(_) | Err(Failure::Fault(_)) => Ok(String::new()),
+                }
+            }
         }
-        let named = &post.thread.channel;
-        let named = named.parse().map_err(|_| PostError::Gone(format!("`{named}` is no chat of Telegram")))?;
-        let chat = self.current(named);
+    }
+
+    /// What was said last in a thread, as far as it is remembered.
+    pub(crate) fn recent(&self, thread: &Thread, before: Option<&str>, count: usize) -> Vec<Said> {
+        match (self.chat(thread), Spot::read(thread.thread.as_deref())) {
+            (Ok(chat), Some(spot)) => {
+                self.memory.recent(chat, spot, before.and_then(|before| before.parse().ok()), count)
+            }
+            (_, _) => Vec::new(),
+        }
+    }
+
+    /// Does it when its turn has come, in the chat or in the one that the chat became. Answers that chat, and the id of
+    /// what was made.
+    pub(crate) async fn act(&self, thread: &Thread, urgency: Urgency, act: Act<'_>) -> Result<(i64, String), Failure> {
+        let chat = self.chat(thread)?;
+        let limits = match act {
+            Act::Post(_) | Act::Topic(_) => limits(chat),
+            Act::Sign(_) => quiet_limits(chat),
+        };
         self.pace
-            .turn(&limits(chat), post.urgency, PATIENCE)
+            .turn(&limits, urgency, PATIENCE)
             .await
             .map_err(|wait| PostError::Later(wait, "Telegram's limits leave no room yet".to_owned()))?;
-        match self.deliver(post, chat).await {
+        match self.done(chat, act).await {
             Err(Failure::Fault(Fault::No(Refusal { migrate_to: Some(to), .. }))) => {
                 self.moved(chat, to);
-                self.outcome(to, self.deliver(post, to).await)
+                Ok((to, self.done(to, act).await?))
             }
-            result => self.outcome(chat, result),
+            result => Ok((chat, result?)),
         }
     }
 
@@ -71,38 +117,82 @@ impl Outbound {
         }
     }
 
-    fn current(&self, chat: i64) -> i64 {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(&chat).copied().unwrap_or(chat)
+    /// The chat of a thread, as it is called now.
+    pub(crate) fn chat(&self, thread: &Thread) -> Result<i64, PostError> {
+        let named = &thread.channel;
+        let named = named.parse().map_err(|_| PostError::Gone(format!("`{named}` is no chat of Telegram")))?;
+        Ok(self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(&named).copied().unwrap_or(named))
     }
 
-    fn outcome(&self, chat: i64, result: Result<String, Failure>) -> Result<String, PostError> {
-        result.map_err(|failure| match failure {
-            Failure::Fault(fault) => {
-                if let Fault::No(Refusal { retry_after: Some(wait), .. }) = &fault {
-                    self.pace.close(&bucket(chat), *wait);
-                }
-                judge(fault)
-            }
-            Failure::Unfit(what) => PostError::Refused(what),
-        })
-    }
-
-    async fn deliver(&self, post: &Post, chat: i64) -> Result<String, Failure> {
+    /// Closes the chat where Telegram asks for patience.
+    async fn done(&self, chat: i64, act: Act<'_>) -> Result<String, Failure> {
         let to = Recipient::Id(ChatId(chat));
-        let drawn = draw(&post.body);
-        match &post.kind {
-            PostKind::Edit { message } => self.edit(post, to, message, drawn).await,
-            PostKind::Reply { return_address, .. } => self.send(post, to, return_address.as_deref(), drawn).await,
-            PostKind::News => self.send(post, to, None, drawn).await,
+        let result = match act {
+            Act::Post(post) => self.deliver(post, chat, to).await,
+            Act::Sign(message) => {
+                let mut sign = SetMessageReaction::new(to, MessageId(message));
+                sign.reaction = Some(vec![ReactionType::Emoji { emoji: TAKEN_IN.to_owned() }]);
+                self.api.call(&sign).await.map(|_| String::new()).map_err(Failure::Fault)
+            }
+            Act::Topic(name) => match self.api.call(&CreateForumTopic::new(to, name)).await {
+                Ok(topic) => named(&topic, "message_thread_id"),
+                Err(fault) => Err(Failure::Fault(fault)),
+            },
+        };
+        if let Err(Failure::Fault(Fault::No(Refusal { retry_after: Some(wait), .. }))) = &result {
+            self.pace.close(&bucket(chat), *wait);
         }
+        result
     }
 
-    async fn send(&self, post: &Post, to: Recipient, reply_to: Option<&str>, drawn: Drawn) -> Result<String, Failure> {
-        let topic = post.thread.thread.as_deref().map(number).transpose()?.map(|id| ThreadId(MessageId(id)));
-        let reply = reply_to
-            .and_then(|message| message.parse().ok())
-            .map(|message| ReplyParameters::new(MessageId(message)).allow_sending_without_reply());
-        let markup = keyboard(&post.buttons).map(ReplyMarkup::InlineKeyboard);
+    async fn deliver(&self, post: &Post, chat: i64, to: Recipient) -> Result<String, Failure> {
+        let drawn = draw(&post.body);
+        let text = plain(&drawn.text);
+        let asker = match &post.kind {
+            PostKind::Edit { message } => {
+                let id = self.edit(post, to, message, drawn).await?;
+                self.memory.edited(chat, number(&id)?.into(), text);
+                return Ok(id);
+            }
+            PostKind::Reply { return_address, .. } => return_address.as_deref().and_then(Asker::read),
+            PostKind::News => None,
+            PostKind::Reaction { .. } => return Ok(String::new()),
+        };
+        let spot = Spot::read(post.thread.thread.as_deref())
+            .ok_or_else(|| PostError::Gone(format!("`{}` is no topic of Telegram", post.thread)))?;
+        let (topic, root) = match spot {
+            Spot::Chat => (None, None),
+            Spot::Topic(topic) => (Some(topic), None),
+            Spot::Chain(root) => (None, Some(root)),
+        };
+        // Who asked is answered where they wrote: in a chain of replies, that is further down the same chain.
+        let reply_to = asker.as_ref().map(|asker| asker.message).or(root);
+        let id = self.send(post, to, topic, reply_to, asker, drawn).await?;
+        self.memory.keep(Known {
+            chat,
+            topic: topic.map(i64::from),
+            message: number(&id)?.into(),
+            reply_to: reply_to.map(i64::from),
+            said: self.memory.ours(text),
+        });
+        Ok(id)
+    }
+
+    async fn send(
+        &self,
+        post: &Post,
+        to: Recipient,
+        topic: Option<i32>,
+        reply_to: Option<i32>,
+        asker: Option<Asker>,
+        mut drawn: Drawn,
+    ) -> Result<String, Failure> {
+        let topic = topic.map(|id| ThreadId(MessageId(id)));
+        let reply = reply_to.map(|message| ReplyParameters::new(MessageId(message)).allow_sending_without_reply());
+        let reply_markup = match post.prompts {
+            true => prompt(post, asker, &mut drawn).or_else(|| keyboard(&post.buttons)),
+            false => keyboard(&post.buttons),
+        };
         let mut files = post.body.iter().filter_map(|block| match block {
             Block::File { name, text } => Some((name, text)),
             Block::Title(_) | Block::Text(_) | Block::Quote(_) | Block::Code(_) | Block::Footer(_) => None,
@@ -115,8 +205,7 @@ impl Outbound {
                 message.entities = Some(drawn.entities).filter(|entities| !entities.is_empty());
                 message.link_preview_options = Some(no_preview());
                 message.reply_parameters = reply;
-                message.reply_markup = markup;
-                self.api.call(&message).await?
+                self.api.call(&With { message, reply_markup }).await?
             }
             (Some((name, text)), None) => {
                 if !drawn.text.is_empty() {
@@ -127,15 +216,12 @@ impl Outbound {
                 document.caption = Some(drawn.text).filter(|caption| !caption.is_empty());
                 document.caption_entities = Some(drawn.entities).filter(|entities| !entities.is_empty());
                 document.reply_parameters = reply;
-                document.reply_markup = markup;
+                let document = With { message: document, reply_markup };
                 self.api.call_with_file(&document, "document", file(name, text)?).await?
             }
-            (Some(_), Some(_)) => return Err(Failure::Unfit("a message holds one file".to_owned())),
+            (Some(_), Some(_)) => return Err(unfit("a message holds one file")),
         };
-        match sent.get("message_id").and_then(Value::as_i64) {
-            Some(id) => Ok(id.to_string()),
-            None => Err(Failure::Fault(Fault::Unclear("the answer names no message".to_owned()))),
-        }
+        named(&sent, "message_id")
     }
 
     /// A file of an earlier message stays as it is: an edit has a text alone.
@@ -145,15 +231,15 @@ impl Outbound {
         let mut edit = EditMessageText::new(to.clone(), id, drawn.text.clone());
         edit.entities = Some(drawn.entities.clone()).filter(|entities| !entities.is_empty());
         edit.link_preview_options = Some(no_preview());
-        edit.reply_markup = keyboard(&post.buttons);
+        // Without a keyboard in the edit, the one below the message goes away.
+        let edit = With { message: edit, reply_markup: keyboard(&post.buttons) };
         let result = match self.api.call(&edit).await {
             Err(fault) if is_without_text(&fault) => {
                 fits(&drawn, CAPTION_LIMIT)?;
                 let mut edit = EditMessageCaption::new(to, id);
                 edit.caption = Some(drawn.text);
                 edit.caption_entities = Some(drawn.entities).filter(|entities| !entities.is_empty());
-                edit.reply_markup = keyboard(&post.buttons);
-                self.api.call(&edit).await
+                self.api.call(&With { message: edit, reply_markup: keyboard(&post.buttons) }).await
             }
             result => result,
         };
@@ -164,11 +250,11 @@ impl Outbound {
     }
 }
 
-/// Why a post was not delivered.
-enum Failure {
+/// Why something was not done.
+pub(crate) enum Failure {
     Fault(Fault),
-    /// It was not tried: Telegram would not take it.
-    Unfit(String),
+    /// It was not tried.
+    Post(PostError),
 }
 
 impl From<Fault> for Failure {
@@ -177,29 +263,69 @@ impl From<Fault> for Failure {
     }
 }
 
+impl From<PostError> for Failure {
+    fn from(error: PostError) -> Self {
+        Self::Post(error)
+    }
+}
+
+impl From<Failure> for PostError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Fault(fault) => judge(fault),
+            Failure::Post(error) => error,
+        }
+    }
+}
+
+/// Telegram would not take it.
+fn unfit(what: impl Into<String>) -> Failure {
+    Failure::Post(PostError::Refused(what.into()))
+}
+
+/// Opens the field for an answer to the person who asked, and to nobody else. None where that cannot be done.
+///
+/// In a group the message must answer a message of that person or name the person; a press is on a message of ours.
+fn prompt(post: &Post, asker: Option<Asker>, drawn: &mut Drawn) -> Option<Markup> {
+    let is_shared = !post.thread.channel.parse().is_ok_and(|chat| !is_group(chat));
+    match asker {
+        _ if !is_shared => {}
+        None => return None,
+        Some(Asker { presser: None, .. }) => {}
+        Some(Asker { presser: Some((id, name)), .. }) => drawn.address(id, &name),
+    }
+    Some(answer(post.task.as_deref(), is_shared))
+}
+
+fn named(made: &Value, field: &str) -> Result<String, Failure> {
+    let id = made.get(field).and_then(Value::as_i64);
+    id.map(|id| id.to_string()).ok_or_else(|| Failure::Fault(Fault::Unclear(format!("the answer has no `{field}`"))))
+}
+
 fn fits(drawn: &Drawn, limit: usize) -> Result<(), Failure> {
     match drawn.units {
-        0 => Err(Failure::Unfit("a message needs a text".to_owned())),
-        units if units > limit => Err(Failure::Unfit(format!("the text has {units} of at most {limit} characters"))),
+        0 => Err(unfit("a message needs a text")),
+        units if units > limit => Err(unfit(format!("the text has {units} of at most {limit} characters"))),
         _ => Ok(()),
     }
 }
 
 fn file(name: &str, text: &str) -> Result<Part, Failure> {
     if text.len() > FILE_LIMIT {
-        return Err(Failure::Unfit(format!("the file has {} of at most {FILE_LIMIT} bytes", text.len())));
+        return Err(unfit(format!("the file has {} of at most {FILE_LIMIT} bytes", text.len())));
     }
     // An empty file is refused.
     let text = if text.is_empty() { "\n" } else { text };
-    let name = printable(name).replace(['/', '\\', '\n'], "_");
+    let name = line(name, FILE_NAME_LIMIT).replace(['/', '\\', '"'], "_");
+    let name = if name.is_empty() { "text.txt".to_owned() } else { name };
     Part::text(text.to_owned())
         .file_name(name)
         .mime_str("text/plain; charset=utf-8")
-        .map_err(|error| Failure::Unfit(error.to_string()))
+        .map_err(|error| unfit(error.to_string()))
 }
 
-fn number(id: &str) -> Result<i32, Failure> {
-    id.parse().map_err(|_| Failure::Unfit(format!("`{id}` is no message or topic of Telegram")))
+pub(crate) fn number(id: &str) -> Result<i32, PostError> {
+    id.parse().map_err(|_| PostError::Refused(format!("`{id}` is no message or topic of Telegram")))
 }
 
 fn no_preview() -> LinkPreviewOptions {

@@ -19,6 +19,11 @@ pub(crate) fn limits(chat: i64) -> Vec<Limit> {
     limits
 }
 
+/// The buckets of a call that shows people no message: it counts for the bot, and waits where the chat is closed.
+pub(crate) fn quiet_limits(chat: i64) -> Vec<Limit> {
+    vec![whole_bot(), Limit { bucket: bucket(chat), rate: None }]
+}
+
 pub(crate) fn whole_bot() -> Limit {
     Limit { bucket: "bot".to_owned(), rate: Some(Rate { calls: 30, per: Duration::from_secs(1) }) }
 }
@@ -29,6 +34,6 @@ pub(crate) fn bucket(chat: i64) -> String {
 }
 
 /// Groups and supergroups have negative ids, people positive ones.
-fn is_group(chat: i64) -> bool {
+pub(crate) fn is_group(chat: i64) -> bool {
     chat < 0
 }

@@ -106,8 +106,9 @@ fn add(wholes: &mut Vec<Whole>, at: usize, update: i64, said: Box<Said>) {
         }
         before.is_open = false;
     }
-    // What nobody will read need not be put together.
-    let is_open = said.units >= LONG && (said.request.addressed || said.is_command);
+    // What nobody will read need not be put together. In a topic, which may be a task's own, everything may count.
+    let may_count = said.request.addressed || said.is_command || said.request.thread.thread.is_some();
+    let is_open = said.units >= LONG && may_count;
     wholes.push(Whole { first: at, last: at, text: said.text.clone(), said, pieces: Vec::new(), is_open });
 }
 
@@ -149,6 +150,7 @@ mod tests {
         let ears = Ears {
             platform: "telegram".to_owned(),
             names: Names { bot: 99, username: "KanbanBot".to_owned(), commands },
+            memory: std::sync::Arc::default(),
         };
         let raw = json!({"update_id": update, "message": {
             "message_id": message, "date": message, "text": text,

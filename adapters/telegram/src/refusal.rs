@@ -43,6 +43,10 @@ pub(crate) fn judge(fault: Fault) -> PostError {
     }
 }
 
+/// Parts of descriptions that say that a chat has no topics, or that the bot may not open one.
+const NO_TOPICS: [&str; 5] =
+    ["the chat is not a forum", "not enough rights", "chat_admin_required", "forum_missing", "topics_disabled"];
+
 /// The message has this text already.
 pub(crate) fn is_not_modified(fault: &Fault) -> bool {
     is_no(fault, &["message is not modified"])
@@ -51,6 +55,20 @@ pub(crate) fn is_not_modified(fault: &Fault) -> bool {
 /// The message is a file: its text is a caption.
 pub(crate) fn is_without_text(fault: &Fault) -> bool {
     is_no(fault, &["there is no text in the message to edit"])
+}
+
+/// The chat can have no topic of ours.
+pub(crate) fn has_no_topics(fault: &Fault) -> bool {
+    is_no(fault, &NO_TOPICS)
+}
+
+/// Whatever stands in the way of a sign below a message will stand there the next time: the message or the right to set
+/// signs is missing.
+pub(crate) fn is_no_sign(fault: &Fault) -> bool {
+    match fault {
+        Fault::No(Refusal { code, .. }) => matches!(code, 400 | 403),
+        Fault::NotSent(_) | Fault::Unclear(_) => false,
+    }
 }
 
 fn is_no(fault: &Fault, descriptions: &[&str]) -> bool {

@@ -54,7 +54,7 @@ impl Menus {
         let mut wait = RETRY.0;
         while let Err(fault) = self.set_everywhere().await {
             tracing::warn!(platform = %self.platform, %fault, "the menus of commands cannot be set yet");
-            sleep(wait).await;
+            sleep(asked(&fault).unwrap_or_default().max(wait)).await;
             wait = (wait * 2).min(RETRY.1);
         }
         while let Some(forum) = forums.recv().await {
@@ -98,6 +98,14 @@ impl Menus {
     async fn turn(&self) -> Result<(), Fault> {
         let turn = self.pace.turn(&[whole_bot()], Urgency::Card, PATIENCE).await;
         turn.map_err(|_| Fault::NotSent("too much else is being sent".to_owned()))
+    }
+}
+
+/// For how long Telegram asks to leave it alone.
+fn asked(fault: &Fault) -> Option<Duration> {
+    match fault {
+        Fault::No(refusal) => refusal.retry_after,
+        Fault::NotSent(_) | Fault::Unclear(_) => None,
     }
 }
 

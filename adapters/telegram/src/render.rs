@@ -3,9 +3,9 @@
 //! With entities instead of a parse mode no character of a text can act as markup.
 
 use kanban_platform::{Block, Span, attach_long, spans, split_body};
-use teloxide::types::{MessageEntity, MessageEntityKind};
+use teloxide::types::{MessageEntity, MessageEntityKind, User, UserId};
 
-use crate::neutral::{neutral, printable};
+use crate::neutral::{line, neutral, printable};
 
 /// How many UTF-16 units a message may have (sendMessage).
 pub(crate) const MESSAGE_LIMIT: usize = 4096;
@@ -15,6 +15,9 @@ pub(crate) const CAPTION_LIMIT: usize = 1024;
 
 /// How many entities Telegram looks at.
 const ENTITY_LIMIT: usize = 100;
+
+/// How many characters of a person's name are shown.
+const NAME_LIMIT: usize = 64;
 
 /// A text of more characters than this, about three messages, becomes a file.
 const LONGEST: usize = 3 * MESSAGE_LIMIT;
@@ -84,6 +87,35 @@ fn quote(text: &str) -> MessageEntityKind {
 }
 
 impl Drawn {
+    /// Puts the name of a person above it all, so that it is for them.
+    pub(crate) fn address(&mut self, id: u64, name: &str) {
+        let name = neutral(&line(name, NAME_LIMIT));
+        let name = if name.is_empty() { id.to_string() } else { name };
+        let length = name.encode_utf16().count();
+        let above = format!("{name}:\n");
+        let added = above.encode_utf16().count();
+        // Without room for it, the message says what it says to everybody.
+        if self.units + added > MESSAGE_LIMIT || self.entities.len() >= ENTITY_LIMIT {
+            return;
+        }
+        for entity in &mut self.entities {
+            entity.offset += added;
+        }
+        let person = User {
+            id: UserId(id),
+            is_bot: false,
+            first_name: name,
+            last_name: None,
+            username: None,
+            language_code: None,
+            is_premium: false,
+            added_to_attachment_menu: false,
+        };
+        self.entities.insert(0, MessageEntity::text_mention(person, 0, length));
+        self.text.insert_str(0, &above);
+        self.units += added;
+    }
+
     /// Adds a block on lines of its own.
     fn block(&mut self, text: &str, look: Option<MessageEntityKind>) {
         let is_code = matches!(look, Some(MessageEntityKind::Pre { .. }));

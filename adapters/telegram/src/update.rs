@@ -71,6 +71,8 @@ pub(crate) struct Entity {
 pub(crate) struct Replied {
     pub(crate) message_id: i64,
     pub(crate) from: Option<User>,
+    pub(crate) text: Option<String>,
+    pub(crate) caption: Option<String>,
 }
 
 /// Who wrote a forwarded message.

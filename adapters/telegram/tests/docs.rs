@@ -124,6 +124,24 @@ async fn the_scopes_and_kinds_of_updates_are_those_that_are_asked_for() {
     assert_eq!([kinds(&set.body)].into_iter().collect::<BTreeSet<_>>(), asked);
 }
 
+#[test]
+fn the_methods_are_those_that_are_called() {
+    let sources = [
+        include_str!("../src/outbound.rs"),
+        include_str!("../src/intake.rs"),
+        include_str!("../src/poll.rs"),
+        include_str!("../src/webhook.rs"),
+        include_str!("../src/register.rs"),
+    ];
+    let table = section("What the bot sends").lines().filter(|line| line.starts_with("| `"));
+    let methods: Vec<&str> = table.flat_map(|line| line.split('`').skip(1).step_by(2)).collect();
+    assert_eq!(methods.len(), 10);
+    for method in methods {
+        let payload = format!("{}{}", method[..1].to_uppercase(), &method[1..]);
+        assert!(sources.iter().any(|source| source.contains(&payload)), "{method}");
+    }
+}
+
 /// The sentences of the last table are those of the code, as far as they are the program's.
 #[test]
 fn the_complaints_are_those_that_are_made() {
@@ -140,12 +158,19 @@ fn the_complaints_are_those_that_are_made() {
 fn the_figures_are_those_that_are_kept() {
     let render = include_str!("../src/render.rs");
     let pace = include_str!("../src/pace.rs");
+    let opening = include_str!("../src/opening.rs");
+    let keyboard = include_str!("../src/keyboard.rs");
+    let memory = include_str!("../src/memory.rs");
     for (page, source, code) in [
         ("at most 4096 characters", render, "MESSAGE_LIMIT: usize = 4096"),
         ("more than three messages", render, "3 * MESSAGE_LIMIT"),
         ("30 in a second", pace, "calls: 30, per: Duration::from_secs(1)"),
         ("3 in three seconds", pace, "calls: 3, per: Duration::from_secs(3)"),
         ("20 in a minute", pace, "calls: 20, per: Duration::from_secs(60)"),
+        ("title, of at most 128 characters", opening, "NAME_LIMIT: usize = 128"),
+        ("label has at most 64 characters", keyboard, "LABEL_LIMIT: usize = 64"),
+        ("20 of each place", memory, "IN_A_PLACE: usize = 20"),
+        ("200 in all", memory, "IN_ALL: usize = 200"),
     ] {
         assert!(PAGE.contains(page) && source.contains(code), "{page}");
     }

@@ -33,7 +33,7 @@ async fn commands_replies_presses_and_topics() {
     server.presses("anna", &deploy, &message, "Blue").await;
     server.replies("anna", &deploy, &message, "red").await;
     let requests = board.requests(4).await;
-    assert_eq!(requests[2].input, Input::Press { message: message.clone(), button: "d1.0".to_owned() });
+    assert_eq!(requests[2].input, Input::Press { message: message.clone(), button: "d1.0".to_owned(), words: None });
     assert_eq!(requests[2].thread, deploy);
     assert_eq!((requests[3].reply_to.as_ref(), &requests[3].thread), (Some(&message), &deploy));
     server.wire().wait_until("an answer to the press", || (!server.toasts("anna").is_empty()).then_some(())).await;

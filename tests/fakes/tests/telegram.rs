@@ -2,6 +2,8 @@
 
 #[path = "telegram/limits.rs"]
 mod limits;
+#[path = "telegram/threads.rs"]
+mod threads;
 #[path = "telegram/updates.rs"]
 mod updates;
 #[path = "telegram/webhook.rs"]

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use kanban_fakes::{Server, telegram::TelegramServer};
 use kanban_platform::{
     Author, Batch, Block, Button, Capability, Commands, Field, Input, NotKept, Platform, PlatformError, Post, PostKind,
-    Receipt, Request, Spec, Suggestion, Surface, Thread, Urgency,
+    Receipt, Request, Spec, Style, Suggestion, Surface, Thread, Urgency,
 };
 use kanban_telegram::{Mode, Options, Telegram};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
@@ -88,7 +88,7 @@ fn told(request: &Request) -> String {
     match &request.input {
         Input::Text(text) => text.clone(),
         Input::Words(words) => words.join(" "),
-        Input::Press { message, button } => format!("{button} of {message}"),
+        Input::Press { message, button, words: _ } => format!("{button} of {message}"),
     }
 }
 
@@ -207,6 +207,7 @@ pub(crate) fn post(thread: &Thread, kind: PostKind, body: Vec<Block>) -> Post {
         task: None,
         event: None,
         urgency: Urgency::News,
+        prompts: false,
     }
 }
 
@@ -220,7 +221,7 @@ pub(crate) fn reply(request: &Request, text: &str) -> Post {
 }
 
 pub(crate) fn button(key: &str, label: &str) -> Button {
-    Button { key: key.to_owned(), label: label.to_owned() }
+    Button { key: key.to_owned(), label: label.to_owned(), style: Style::Plain }
 }
 
 fn verb(name: &str, shortcut: Option<&str>, about: &str, german: &str) -> Spec {

@@ -13,11 +13,13 @@ use super::{
     typed,
 };
 
-/// Where a person acts: a chat, and perhaps a topic of it.
+/// Where a person acts: a chat, and perhaps a topic of it or a chain of replies in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) chat: i64,
     pub(crate) topic: Option<i64>,
+    /// The message on which the chain hangs, as the thread `r123` names it. People speak there by replying to it.
+    pub(crate) chain: Option<i64>,
 }
 
 impl Place {
@@ -26,7 +28,8 @@ impl Place {
     pub(crate) fn of(thread: &Thread) -> Self {
         let number = |text: &String| text.parse().ok();
         let chat = number(&thread.channel).expect("a place of Telegram has a number for its chat");
-        Self { chat, topic: thread.thread.as_ref().and_then(number) }
+        let chain = thread.thread.as_ref().and_then(|thread| thread.strip_prefix('r')?.parse().ok());
+        Self { chat, topic: thread.thread.as_ref().and_then(number), chain }
     }
 }
 
@@ -141,6 +144,7 @@ impl State {
         let author = self.people.id(name);
         let chat = self.chats.get(&self.current(place.chat)).expect("the chat was made by this server");
         assert!(chat.kind != Kind::Private || chat.id == author, "`{name}` is not in this private chat");
+        let reply_to = reply_to.or(place.chain);
         let above = reply_to.and_then(|id| chat.message(id));
         assert_eq!(reply_to.is_some(), above.is_some(), "the message that `{name}` replies to is there");
         let root = above.filter(|_| chat.kind == Kind::Supergroup && !chat.is_forum);

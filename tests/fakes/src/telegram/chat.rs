@@ -1,6 +1,6 @@
 //! A chat: a person's private one, a plain group, or a supergroup with or without topics.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
@@ -90,6 +90,43 @@ impl Chat {
     pub(crate) fn messages(&self, topic: Option<i64>) -> impl Iterator<Item = &Message> {
         let ids = self.order.get(&topic).into_iter().flatten();
         ids.filter_map(|id| self.messages.get(id))
+    }
+
+    /// The messages that reply to one, and those that reply to them, oldest first.
+    pub(crate) fn chain(&self, root: i64) -> impl Iterator<Item = &Message> {
+        let above = |id: &i64| self.messages.get(id).and_then(|message| message.reply_to);
+        let is_below = move |id: &i64| std::iter::successors(above(id), above).any(|above| above == root);
+        let mut ids: Vec<i64> = self.messages.keys().copied().filter(is_below).collect();
+        ids.sort_unstable();
+        ids.into_iter().filter_map(|id| self.messages.get(&id))
+    }
+
+    /// The bot's messages outside of topics to which the bot itself replied, and which hang on no other such message:
+    /// what it uses as threads where there are no topics. Oldest first.
+    pub(crate) fn chains(&self) -> Vec<i64> {
+        let ours = |id: i64| self.messages.get(&id).filter(|message| message.is_ours());
+        let begins = |message: &Message| message.reply_to.filter(|above| message.is_ours() && ours(*above).is_some());
+        let roots: BTreeSet<i64> = self.messages(None).filter_map(begins).collect();
+        let above = |id: &i64| self.messages.get(id).and_then(|message| message.reply_to);
+        let hangs = |id: &i64| std::iter::successors(above(id), above).any(|above| roots.contains(&above));
+        roots.iter().copied().filter(|root| !hangs(root)).collect()
+    }
+
+    pub(crate) fn newest(&self) -> i64 {
+        self.last_message
+    }
+
+    /// The messages that came after one, in no order.
+    pub(crate) fn after(&self, id: i64) -> impl Iterator<Item = &Message> {
+        self.messages.values().filter(move |message| message.id > id)
+    }
+
+    /// Whether a message opens the field for a reply on the screen of a person.
+    pub(crate) fn asks(&self, message: &Message, person: i64) -> bool {
+        let Some(markup) = message.markup.as_ref().filter(|markup| markup["force_reply"] == true) else { return false };
+        let is_answered =
+            message.reply_to.and_then(|id| self.message(id)).is_some_and(|above| above.author == Some(person));
+        markup["selective"] != true || is_answered || message.names(person)
     }
 
     /// Every message, by place.

@@ -8,7 +8,8 @@ use kanban_platform::Thread;
 use super::{
     TelegramServer,
     actions::{Place, typed_command},
-    chat::Kind,
+    chat::{Chat, Kind},
+    message::Message,
     reader,
 };
 use crate::{
@@ -88,6 +89,46 @@ impl Server for TelegramServer {
         self.account.press_label(name, Place::of(place), id, label);
     }
 
+    /// The press brings a message that opens the field for a reply, and the words are that reply.
+    async fn fills(&self, name: &str, place: &Thread, message: &str, label: &str, words: &str) {
+        let chat = Place::of(place).chat;
+        let (person, newest) = {
+            let mut state = self.account.state();
+            let person = state.people.id(name);
+            let newest = state.chats.get(&state.current(chat)).map_or(0, Chat::newest);
+            (person, newest)
+        };
+        self.presses(name, place, message, label).await;
+        let asked = || {
+            let state = self.account.state();
+            let chat = state.chats.get(&state.current(chat))?;
+            chat.after(newest).find(|message| chat.asks(message, person)).map(|message| message.id)
+        };
+        let asked = self.wire().wait_until(&format!("a message that asks {name} for a reply"), asked).await;
+        self.account.write(name, Place { chain: None, ..Place::of(place) }, words, Some(asked));
+    }
+
+    fn joins(&self, _name: &str, _group: &str) -> Option<String> {
+        None
+    }
+
+    /// The topics that the bot opened, and the chains of its own replies to messages of its own.
+    fn opened(&self, channel: &Thread) -> Vec<Thread> {
+        let state = self.account.state();
+        let chat = state.current(Place::of(channel).chat);
+        let Some(found) = state.chats.get(&chat) else { return Vec::new() };
+        let is_ours = |id: &i64| found.message(*id).is_some_and(Message::is_ours);
+        let topics = found.topics.keys().copied().filter(is_ours).map(|id| (id, id.to_string()));
+        let chains = found.chains().into_iter().map(|id| (id, format!("r{id}")));
+        let mut opened: Vec<(i64, String)> = topics.chain(chains).collect();
+        opened.sort_unstable();
+        opened.into_iter().map(|(_, thread)| Thread { thread: Some(thread), ..self.place(chat, None) }).collect()
+    }
+
+    fn reactions(&self, place: &Thread, message: &str) -> Vec<String> {
+        self.reaction(place, message).into_iter().collect()
+    }
+
     async fn suggestions(&self, _: &str, _: &Thread, _: &[&str], _: &str, _: &str) -> Option<Vec<(String, String)>> {
         None
     }
@@ -95,8 +136,12 @@ impl Server for TelegramServer {
     fn seen(&self, place: &Thread) -> Vec<Seen> {
         let place = Place::of(place);
         let state = self.account.state();
-        let messages = state.chats.get(&place.chat).into_iter().flat_map(|chat| chat.messages(place.topic));
-        let messages = messages.filter(|message| message.service.is_none());
+        let Some(chat) = state.chats.get(&place.chat) else { return Vec::new() };
+        let messages: Vec<&Message> = match place.chain {
+            Some(root) => chat.chain(root).collect(),
+            None => chat.messages(place.topic).collect(),
+        };
+        let messages = messages.into_iter().filter(|message| message.service.is_none());
         messages.map(|message| reader::seen(message, &state)).collect()
     }
 

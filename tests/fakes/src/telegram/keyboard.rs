@@ -24,6 +24,9 @@ const ACTIONS: [&str; 10] = [
     "pay",
 ];
 
+/// How a button may look.
+const STYLES: [&str; 3] = ["danger", "success", "primary"];
+
 /// Reads `reply_markup`. None where nothing is to be shown.
 pub(crate) fn read(markup: Option<&Value>, wrong: &mut Vec<String>) -> Result<Option<Value>, Refusal> {
     let Some(markup) = markup else { return Ok(None) };
@@ -40,8 +43,14 @@ pub(crate) fn read(markup: Option<&Value>, wrong: &mut Vec<String>) -> Result<Op
         check_rows(rows, "keyboard", wrong)?;
         return Ok(Some(markup.clone()));
     }
-    let is_known = fields.contains_key("remove_keyboard") || fields.contains_key("force_reply");
-    if !is_known && !fields.is_empty() {
+    if fields.contains_key("force_reply") {
+        let hint = fields.get("input_field_placeholder").map(|hint| hint.as_str().unwrap_or_default().chars().count());
+        if hint.is_some_and(|count| !(1..=64).contains(&count)) {
+            wrong.push(format!("the hint of the field for a reply has 1 to 64 characters: {markup}"));
+        }
+        return Ok(Some(markup.clone()));
+    }
+    if !fields.contains_key("remove_keyboard") && !fields.is_empty() {
         wrong.push(format!("reply_markup is of no kind: {markup}"));
     }
     Ok(None)
@@ -84,6 +93,9 @@ fn check_button(button: &Value) -> Result<(), Refusal> {
         return Err(Refusal::bad(
             "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
         ));
+    }
+    if button.get("style").is_some_and(|style| !STYLES.iter().any(|known| style == known)) {
+        return Err(Refusal::bad("can't parse inline keyboard button: invalid button style specified"));
     }
     let is_invalid = |data: &Value| data.as_str().is_none_or(|data| !(1..=64).contains(&data.len()));
     if button.get("callback_data").is_some_and(is_invalid) {

@@ -63,6 +63,12 @@ impl Message {
         self.author.is_none()
     }
 
+    /// Whether the text names a person by the id.
+    pub(crate) fn names(&self, person: i64) -> bool {
+        let mut entities = self.body.entities.iter().filter(|entity| entity.kind == "text_mention");
+        entities.any(|entity| entity.more.get("user").is_some_and(|user| user["id"] == person))
+    }
+
     /// The inline keyboard's buttons, or those of a reply keyboard.
     pub(crate) fn buttons(&self) -> impl Iterator<Item = &Value> {
         let rows = self.markup.as_ref().and_then(|markup| {

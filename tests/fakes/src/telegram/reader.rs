@@ -40,12 +40,15 @@ pub(crate) fn doubled(chat: &Chat) -> Vec<String> {
 }
 
 /// Whom the message notifies: names behind `@` that the server links, and people who are linked by their id. A reply
-/// notifies its addressee too, which is not because of the text.
+/// notifies its addressee too, which is not because of the text; nor is it where a field for a reply opens for the one
+/// whose name the message begins with.
 fn pings(message: &Message, state: &State) -> Vec<String> {
     let bot = state.people.bot_username();
     let names = autolink::mentioned(&message.body.text, &message.body.entities);
     let mut pings: Vec<String> = names.into_iter().filter(|name| !name[1..].eq_ignore_ascii_case(bot)).collect();
-    pings.extend(message.body.entities.iter().filter_map(linked_person));
+    let is_for_one = message.markup.as_ref().is_some_and(|markup| markup["selective"] == true);
+    let linked = message.body.entities.iter().filter(|entity| !(is_for_one && entity.offset == 0));
+    pings.extend(linked.filter_map(linked_person));
     pings
 }
 
