@@ -7,20 +7,31 @@ pub mod actor;
 pub mod announcement;
 pub mod attachment;
 pub mod attempt;
+pub mod audit;
 pub mod block;
+pub mod button;
+pub mod card;
 pub mod claim;
 pub mod comment;
 pub mod create;
 pub(crate) mod db;
 pub mod delivery;
+pub mod digest;
 pub mod error;
 pub mod event;
+pub mod face;
 pub mod finish;
+pub mod grant;
 pub mod graph;
 pub mod history;
 pub mod id;
 pub mod inbox;
+pub mod lane;
 pub mod moves;
+pub mod opening;
+pub mod pin;
+pub mod policy;
+pub mod question;
 mod readers;
 pub mod run;
 mod schema;
@@ -30,6 +41,7 @@ pub mod task;
 pub mod thread;
 mod turn;
 pub mod view;
+pub mod workplace;
 
 use std::{
     path::{Path, PathBuf},
@@ -42,6 +54,9 @@ pub use error::{Error, Fault, Reason, Refusal};
 pub use id::{BoardSlug, ProfileName, TaskId};
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use shelf::Boards;
+
+pub(crate) use shelf::unknown_board;
+pub(crate) use view::unknown;
 
 use db::Db;
 use turn::Turns;

@@ -1,61 +1,26 @@
 //! What the threads that follow a task are told about an event.
 
-use kanban_platform::{Block, Urgency};
+use kanban_platform::{Block, Style, Urgency};
 use serde_json::Value;
 
 use crate::{
     board::{
+        button::{Deed, Offer},
         event::{Event, Kind},
-        id::BoardSlug,
+        id::{BoardSlug, TaskId},
+        question::Choice,
         run::Run,
-        task::Task,
+        task::{Status, Task},
     },
     clock::Millis,
 };
 
-/// A post's body, and the buttons below it with the command that each stands for.
+/// A post's body, and the buttons below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
     pub body: Vec<Block>,
-    pub actions: Vec<(String, Vec<String>)>,
+    pub actions: Vec<Offer>,
     pub urgency: Urgency,
-}
-
-/// Whether a thread that did not choose its kinds hears of this one: only what needs a person, what went wrong, and how it ended.
-pub fn is_told(kind: Kind) -> bool {
-    match kind {
-        Kind::SpawnFailed
-        | Kind::Crashed
-        | Kind::Lost
-        | Kind::ProtocolViolation
-        | Kind::RateLimited
-        | Kind::TimedOut
-        | Kind::GaveUp
-        | Kind::Completed
-        | Kind::Blocked
-        | Kind::DependencyWait
-        | Kind::BlockLoopDetected
-        | Kind::Cancelled => true,
-        Kind::Created
-        | Kind::Assigned
-        | Kind::Linked
-        | Kind::Unlinked
-        | Kind::Commented
-        | Kind::Attached
-        | Kind::AttachmentRemoved
-        | Kind::Promoted
-        | Kind::PromotedManual
-        | Kind::Claimed
-        | Kind::ClaimRejected
-        | Kind::Spawned
-        | Kind::Heartbeat
-        | Kind::Reclaimed
-        | Kind::Edited
-        | Kind::Unblocked
-        | Kind::Scheduled
-        | Kind::Retried
-        | Kind::Archived => false,
-    }
 }
 
 /// Writes the post: the title, what happened in the worker's own words, what to do, and the id last.
@@ -68,28 +33,22 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         true => "/kanban".to_owned(),
         false => format!("/kanban --board {board}"),
     };
-    let command = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let show = ("Show".to_owned(), command(&["show", id]));
-    let log = ("Log".to_owned(), command(&["log", id]));
-    let retry = ("Retry".to_owned(), command(&["retry", id]));
-    let cancel = ("Cancel".to_owned(), command(&["cancel", id]));
-    // The words of a worker or a person, and ours that follow.
+    // The words of a worker or a person, ours that follow, and what can be done next.
     let (state, said, hint, actions) = match event.kind {
         Kind::Completed => {
             let summary = run
                 .and_then(|run| run.summary.clone())
                 .or_else(|| task.result.clone())
                 .unwrap_or_else(|| said("summary"));
-            ("done", summary, String::new(), vec![show])
+            ("done", summary, String::new(), after_the_end(&task.id))
         }
         Kind::Blocked => {
             let reason = said("reason");
             match said("kind").as_str() {
                 "needs_input" => {
-                    let how = format!("To answer: reply to this message, or `{kanban} unblock {id} YOUR ANSWER`");
-                    let unsaid = "It needs an answer and did not say which.";
-                    let hint = if reason.is_empty() { format!("{unsaid}\n{how}") } else { how };
-                    ("blocked", reason, hint, vec![show, cancel])
+                    let asked = Asked::of(&payload);
+                    let how = asked.how(&kanban, &task.id, reason.is_empty());
+                    ("blocked", reason, how, asked.offers(&task.id))
                 }
                 kind => {
                     let how = format!("To let it go on: `{kanban} unblock {id} WHAT YOU DID`");
@@ -98,9 +57,15 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
                         (kind, true) => format!("It is blocked ({kind}) and did not say why.\n{how}"),
                         (_, false) => how,
                     };
-                    ("blocked", reason, hint, vec![show, cancel])
+                    ("blocked", reason, hint, vec![show(&task.id), cancel(&task.id)])
                 }
             }
+        }
+        Kind::BlockLoopDetected if said("kind") == "needs_input" && payload.get("question").is_some() => {
+            let (asked, reason) = (Asked::of(&payload), said("reason"));
+            let how = asked.how(&kanban, &task.id, reason.is_empty());
+            let hint = format!("It has asked before and went on without an answer, so it waits in triage.\n{how}");
+            ("needs a decision", reason, hint, asked.offers(&task.id))
         }
         Kind::BlockLoopDetected => (
             "needs a decision",
@@ -108,23 +73,23 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
             format!(
                 "It is blocked for the same reason as before, so it waits in triage. To let it go on: `{kanban} promote {id}`; to end it: `{kanban} cancel {id}`",
             ),
-            vec![show, cancel],
+            vec![show(&task.id), cancel(&task.id)],
         ),
         Kind::DependencyWait => {
-            ("waiting", String::new(), format!("It waits for its parents: {}", said("reason")), vec![show])
+            ("waiting", String::new(), format!("It waits for its parents: {}", said("reason")), vec![show(&task.id)])
         }
         Kind::GaveUp => (
             "gave up",
             said("error"),
             format!("To try again: `{kanban} retry {id}`; what it wrote: `{kanban} log {id}`"),
-            vec![retry, log, cancel],
+            after_a_failure(&task.id),
         ),
         Kind::Crashed | Kind::SpawnFailed | Kind::Lost | Kind::ProtocolViolation | Kind::TimedOut => {
             let next = match payload.get("retry_in_seconds").and_then(Value::as_i64) {
                 Some(seconds) => format!("It tries again in {}.", span(seconds * 1000)),
                 None => String::new(),
             };
-            ("failed", said("error"), next, vec![log, cancel])
+            ("failed", said("error"), next, after_a_failure(&task.id))
         }
         Kind::RateLimited => (
             "rate limited",
@@ -133,7 +98,16 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
                 "Its agent has reached a limit. It tries again in {}; no attempt was spent.",
                 span(payload.get("retry_in_seconds").and_then(Value::as_i64).unwrap_or(0) * 1000)
             ),
-            vec![log, cancel],
+            vec![log(&task.id), cancel(&task.id)],
+        ),
+        Kind::DirectoryGone => (
+            "waiting for its directory",
+            String::new(),
+            format!(
+                "Its directory `{}` is gone, so it waits; no attempt was spent. Put the directory back and it starts by itself; or pin another with `/kanban here DIR`, end this one with `{kanban} cancel {id}`, and create it anew.",
+                said("directory")
+            ),
+            vec![show(&task.id), cancel(&task.id)],
         ),
         Kind::Cancelled => ("cancelled", said("reason"), String::new(), vec![]),
         Kind::Created
@@ -145,6 +119,7 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         | Kind::AttachmentRemoved
         | Kind::Promoted
         | Kind::PromotedManual
+        | Kind::DirectoryBack
         | Kind::Claimed
         | Kind::ClaimRejected
         | Kind::Spawned
@@ -154,7 +129,7 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         | Kind::Unblocked
         | Kind::Scheduled
         | Kind::Retried
-        | Kind::Archived => (event.kind.as_str(), first_said(&payload), String::new(), vec![show]),
+        | Kind::Archived => (event.kind.as_str(), first_said(&payload), String::new(), vec![show(&task.id)]),
     };
     let mut body = vec![Block::Title(task.title.clone())];
     if !said.is_empty() {
@@ -175,7 +150,94 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
     }
     footer.push_str(&format!(" · {id}"));
     body.push(Block::Footer(footer));
+    let actions = actions.into_iter().map(|offer| Offer { event: Some(event.id), ..offer }).collect();
     Announcement { body, actions, urgency: urgency(event.kind) }
+}
+
+/// What a card that shows a task as it is offers to do next.
+pub fn card_actions(task: &Task, now: Millis) -> Vec<Offer> {
+    let id = &task.id;
+    if task.has_failed(now) {
+        return after_a_failure(id);
+    }
+    match task.status {
+        Status::Triage | Status::Todo | Status::Scheduled | Status::Ready | Status::Blocked => {
+            vec![show(id), cancel(id)]
+        }
+        Status::Running => vec![log(id), cancel(id)],
+        Status::Review => {
+            let approve = Offer::run("Approve", &["complete", id.as_str()]).styled(Style::Success);
+            vec![approve, show(id), cancel(id)]
+        }
+        Status::Done => after_the_end(id),
+        Status::Archived => vec![show(id)],
+    }
+}
+
+/// What the event of a question tells of it.
+struct Asked {
+    question: Option<i64>,
+    choices: Vec<Choice>,
+    hint: Option<String>,
+}
+
+impl Asked {
+    fn of(payload: &Value) -> Self {
+        let choices = payload.get("choices").cloned().and_then(|choices| serde_json::from_value(choices).ok());
+        Self {
+            question: payload.get("question").and_then(Value::as_i64),
+            choices: choices.unwrap_or_default(),
+            hint: payload.get("hint").and_then(Value::as_str).map(str::to_owned),
+        }
+    }
+
+    /// What the question needs, and how it is answered.
+    fn how(&self, kanban: &str, id: &TaskId, is_wordless: bool) -> String {
+        let mut lines = Vec::new();
+        if is_wordless {
+            lines.push("It needs an answer and did not say which.".to_owned());
+        }
+        lines.extend(self.hint.as_ref().map(|hint| format!("What it needs to know: {hint}")));
+        let press = if self.choices.is_empty() { "" } else { "press a button, or " };
+        lines.push(format!(
+            "To answer: {press}reply to this message in your own words, or `{kanban} answer {id} YOUR ANSWER`; what begins with `//` is no answer"
+        ));
+        lines.join("\n")
+    }
+
+    /// A button for each choice, one for other words, and what else can be done.
+    fn offers(&self, id: &TaskId) -> Vec<Offer> {
+        let choices = self.choices.iter().enumerate();
+        let mut offers: Vec<Offer> = choices
+            .map(|(place, choice)| Offer::new(choice.label.clone(), Deed::Choose(place)).styled(choice.style))
+            .collect();
+        let answer = Offer::new("Answer", Deed::Answer).asking();
+        offers.push(if self.choices.is_empty() { answer.styled(Style::Primary) } else { answer });
+        offers.extend([show(id), cancel(id)]);
+        offers.into_iter().map(|offer| Offer { question: self.question, ..offer }).collect()
+    }
+}
+
+fn show(id: &TaskId) -> Offer {
+    Offer::run("Show", &["show", id.as_str()])
+}
+
+fn log(id: &TaskId) -> Offer {
+    Offer::run("Log", &["log", id.as_str()])
+}
+
+fn cancel(id: &TaskId) -> Offer {
+    Offer::confirm("Cancel", &["cancel", id.as_str()])
+}
+
+fn after_a_failure(id: &TaskId) -> Vec<Offer> {
+    let retry = Offer::run("Retry", &["retry", id.as_str()]).styled(Style::Primary);
+    let reassign = Offer::run("Reassign", &["reassign", id.as_str(), "--reclaim"]).asking();
+    vec![retry, log(id), reassign, cancel(id)]
+}
+
+fn after_the_end(id: &TaskId) -> Vec<Offer> {
+    vec![show(id), Offer::run("Follow up", &["create", "--parent", id.as_str()]).asking()]
 }
 
 /// What needs a person goes before what became of a task.

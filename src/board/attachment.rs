@@ -60,6 +60,10 @@ impl Tx {
     }
 
     /// Removes the row and answers it, so that the file can be removed once this is committed.
+    pub async fn attachment(&mut self, attachment: i64) -> Result<Option<Attachment>, Error> {
+        Ok(sql!(self, ATTACHMENT, attachment; fetch_optional))
+    }
+
     pub async fn detach(&mut self, actor: &Actor, attachment: i64, now: Millis) -> Result<Attachment, Error> {
         let found: Option<Attachment> = sql!(self, ATTACHMENT, attachment; fetch_optional);
         let Some(found) = found else {

@@ -11,6 +11,7 @@ use crate::{
         event::Kind,
         id::{ProfileName, TaskId},
         moves::Action,
+        question::{Ask, Given, Road},
         run::Outcome,
         statements::*,
         task::{BlockKind, Status, Task},
@@ -39,7 +40,32 @@ impl Tx {
         reason: Option<&str>,
         now: Millis,
     ) -> Result<Held, Error> {
+        self.hold(actor, id, kind, reason, &Ask::default(), now).await
+    }
+
+    /// Blocks a task until a person answers, who is offered choices and told what words should say.
+    pub async fn ask(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        question: Option<&str>,
+        ask: &Ask,
+        now: Millis,
+    ) -> Result<Held, Error> {
+        self.hold(actor, id, Some(BlockKind::NeedsInput), question, ask, now).await
+    }
+
+    async fn hold(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        kind: Option<BlockKind>,
+        reason: Option<&str>,
+        ask: &Ask,
+        now: Millis,
+    ) -> Result<Held, Error> {
         self.fence_own(actor, id).await?;
+        ask.check(id)?;
         let task = self.task(id).await?;
         if !Action::Block.allowed_in(task.status) {
             refuse!(
@@ -68,7 +94,14 @@ impl Tx {
         let stored_kind = if waits { task.block_kind } else { kind };
         sql!(self, SET_BLOCKED, id, status, stored_kind, reason, recurrences; execute);
         let kind_name = kind.map(BlockKind::as_str);
-        let (event, payload) = match held {
+        // What only a person may release is a question, with or without words.
+        let question = match (held, kind) {
+            (Held::Blocked | Held::Loop, Some(BlockKind::NeedsInput)) => {
+                Some(self.open_question_of(id, run.as_ref().map(|run| run.id), reason, ask, now).await?)
+            }
+            _ => None,
+        };
+        let (event, mut payload) = match held {
             Held::Blocked => (Kind::Blocked, json!({"reason": reason, "kind": kind_name, "recurrences": recurrences})),
             Held::WaitsForParents => (Kind::DependencyWait, json!({"reason": reason, "kind": kind_name})),
             Held::Loop => (
@@ -76,11 +109,23 @@ impl Tx {
                 json!({"reason": reason, "kind": kind_name, "recurrences": recurrences, "limit": LOOP}),
             ),
         };
-        self.record(event, &task, run.as_ref(), payload, now).await?;
+        if let Some(question) = question {
+            payload["question"] = json!(question);
+            if !ask.choices.is_empty() {
+                payload["choices"] = json!(ask.choices);
+            }
+            if let Some(hint) = &ask.hint {
+                payload["hint"] = json!(hint);
+            }
+        }
+        let event = self.record(event, &task, run.as_ref(), payload, now).await?;
+        if let Some(question) = question {
+            self.tell_of_question(question, event.id).await?;
+        }
         Ok(held)
     }
 
-    /// Lets a blocked or scheduled task go on. Answers where it landed.
+    /// Lets a blocked or scheduled task go on. Words of a person answer its question. Answers where it landed.
     pub async fn unblock(
         &mut self,
         actor: &Actor,
@@ -95,8 +140,13 @@ impl Tx {
         }
         needs_person(actor, &task)?;
         let reason = said(reason);
+        if let Some(words) = reason.filter(|_| task.needs_person()) {
+            return Ok(self.answer(actor, id, None, Given::Words(words), Road::Typed, now).await?.status);
+        }
+        self.close_question(actor, &task, "Unblock", now).await?;
         if let Some(reason) = reason {
             self.remark(&task, actor, "UNBLOCK", reason, now).await?;
+            self.end_loop(&task, actor).await?;
         }
         let status = self.release(&task, false).await?;
         let payload = if status == Status::Ready {
@@ -124,6 +174,7 @@ impl Tx {
         }
         needs_person(actor, &task)?;
         let reason = said(reason);
+        self.close_question(actor, &task, "Schedule", now).await?;
         let run = self.close(&task, actor, End { summary: reason, ..End::new(Outcome::Scheduled, actor) }, now).await?;
         if let Some(reason) = reason {
             self.remark(&task, actor, "SCHEDULED", reason, now).await?;
@@ -157,6 +208,11 @@ impl Tx {
         self.fence(actor, id).await?;
         let task = self.task(id).await?;
         self.may_promote(actor, &task, force).await?;
+        self.close_question(actor, &task, "Promote", now).await?;
+        if let Some(words) = said(reason).filter(|_| actor.is_person()) {
+            self.remark(&task, actor, "PROMOTE", words, now).await?;
+            self.end_loop(&task, actor).await?;
+        }
         self.release(&task, force).await?;
         let payload = json!({"actor": actor.name(), "reason": reason, "forced": force});
         self.record(Kind::PromotedManual, &task, None, payload, now).await?;
@@ -203,7 +259,9 @@ impl Tx {
         let reason = said(reason);
         if let Some(reason) = reason {
             self.remark(&task, actor, "RETRY", reason, now).await?;
+            self.end_loop(&task, actor).await?;
         }
+        self.close_question(actor, &task, "Retry", now).await?;
         let status = self.release(&task, false).await?;
         self.record(Kind::Retried, &task, None, json!({"reason": reason, "by": actor.name(), "status": status}), now)
             .await?;
@@ -263,6 +321,9 @@ impl Tx {
     pub(crate) async fn standing(&mut self, task: &Task) -> Result<String, Error> {
         let (id, status) = (&task.id, task.status);
         Ok(match status {
+            Status::Triage | Status::Blocked if task.needs_person() => {
+                format!("it waits for an answer; `{{kanban}} answer {id} YOUR ANSWER` lets it go on")
+            }
             Status::Triage | Status::Todo => match self.open_parents(id).await? {
                 open if open.is_empty() => format!("it is {status}; `{{kanban}} promote {id}` makes it ready"),
                 open => format!(
@@ -285,7 +346,7 @@ impl Tx {
     }
 
     /// Sends a task on: ready, or todo while it waits for parents.
-    async fn release(&mut self, task: &Task, waive_parents: bool) -> Result<Status, Error> {
+    pub(crate) async fn release(&mut self, task: &Task, waive_parents: bool) -> Result<Status, Error> {
         let status = self.ready_or_todo(task).await?;
         // Only parents that are open can be waived: those that are linked later count.
         let waives = waive_parents && status == Status::Todo;
@@ -299,6 +360,14 @@ impl Tx {
     pub(crate) async fn ready_or_todo(&mut self, task: &Task) -> Result<Status, Error> {
         let waits = !task.parents_waived && !self.open_parents(&task.id).await?.is_empty();
         Ok(if waits { Status::Todo } else { Status::Ready })
+    }
+
+    /// Somebody has said how to go on: to be held again for something else is no loop.
+    async fn end_loop(&mut self, task: &Task, actor: &Actor) -> Result<(), Error> {
+        if actor.is_person() {
+            sql!(self, END_LOOP, &task.id; execute);
+        }
+        Ok(())
     }
 
     /// Keeps the words that go with a move as a comment, in the reference's form.

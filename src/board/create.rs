@@ -9,6 +9,7 @@ use crate::{
         error::{Error, refuse},
         event::Kind,
         id::{ProfileName, TaskId},
+        question::Ask,
         statements::*,
         task::{BlockKind, Status, Task, WorkspaceKind},
     },
@@ -30,6 +31,8 @@ pub struct NewTask {
     pub priority: i64,
     pub tenant: Option<String>,
     pub workspace: Option<(WorkspaceKind, Option<String>)>,
+    /// The root below which its directory was allowed, where that is there already.
+    pub workspace_root: Option<String>,
     pub branch: Option<String>,
     pub project: Option<String>,
     pub skills: Vec<String>,
@@ -120,6 +123,9 @@ impl Tx {
         {
             id = TaskId::random();
         }
+        if let Some(root) = &new.workspace_root {
+            self.insert_workplace(&id, root).await?;
+        }
         for parent in &parents {
             sql!(self, INSERT_LINK, parent, &id; execute);
         }
@@ -166,9 +172,13 @@ impl Tx {
             "goal_mode": if task.goal_mode { Some(true) } else { None },
             "by": created_by,
         });
-        self.record(Kind::Created, &task, None, payload, now).await?;
+        let event = self.record(Kind::Created, &task, None, payload, now).await?;
+        if let Some((_, reason)) = gate {
+            let question = self.open_question_of(&task.id, None, Some(reason), &Ask::default(), now).await?;
+            self.tell_of_question(question, event.id).await?;
+        }
         if let Actor::Worker { task: parent, .. } = actor {
-            sql!(self, INHERIT_WATCHES, parent, &task.id, now; execute);
+            self.inherit_watches(parent, &task, now).await?;
         }
         self.wakes_dispatcher();
         Ok(Created { task, existed: false })

@@ -63,6 +63,8 @@ pub struct Wake {
     pub dispatcher: Notify,
     /// A thread is owed a post.
     pub notifier: Notify,
+    /// A message waits for a thread's agent, a turn is over, or one is to be ended.
+    pub lanes: Notify,
     /// Counts commits, for whoever waits until something has become true.
     pub commits: watch::Sender<u64>,
 }
@@ -72,6 +74,7 @@ pub struct Wake {
 struct News {
     tasks: bool,
     deliveries: bool,
+    turns: bool,
 }
 
 /// How many transactions may wait for one commit: enough to hide the disk, few enough to stay within milliseconds.
@@ -299,6 +302,9 @@ impl Line {
                 if news.deliveries {
                     wake.notifier.notify_one();
                 }
+                if news.turns {
+                    wake.lanes.notify_one();
+                }
                 wake.commits.send_modify(|commits| *commits += 1);
             }
             Err(fault) => {
@@ -414,6 +420,11 @@ impl Tx {
         format!("{}-{id}", self.uid)
     }
 
+    /// The number in a key that [`Tx::delivery_key`] has made.
+    pub(crate) fn delivery_id(&self, key: &str) -> i64 {
+        key.rsplit_once('-').and_then(|(_, id)| id.parse().ok()).unwrap_or(0)
+    }
+
     pub(crate) fn failed(&mut self, error: sqlx::Error) -> Fault {
         self.failed = true;
         Fault::from(error)
@@ -422,6 +433,11 @@ impl Tx {
     /// The dispatcher should look at the board once this is committed.
     pub(crate) fn wakes_dispatcher(&mut self) {
         self.news.tasks = true;
+    }
+
+    /// The lanes should be looked at once this is committed.
+    pub(crate) fn wakes_lanes(&mut self) {
+        self.news.turns = true;
     }
 
     /// The notifier should look at the board once this is committed.
@@ -443,6 +459,7 @@ impl Tx {
         let mut line = line.take().expect("the line is held until the end");
         line.news.tasks |= news.tasks;
         line.news.deliveries |= news.deliveries;
+        line.news.turns |= news.turns;
         let (done, committed) = oneshot::channel();
         line.waiting_for_commit.push(done);
         // A ticket is drawn before its holder waits for the line, so a queue that is seen here will be served after us.

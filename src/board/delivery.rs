@@ -4,6 +4,7 @@ use kanban_platform::{Block, Button, Post, PostKind, Thread, Urgency};
 
 use crate::{
     board::{
+        button::{Kept, Offer},
         db::{Tx, sql},
         error::Error,
         statements::*,
@@ -18,9 +19,16 @@ pub struct Owed {
     pub id: i64,
     #[sqlx(flatten)]
     place: Place,
+    /// Whether it has to be opened first: 0 or 1.
+    is_unopened: i64,
 }
 
 impl Owed {
+    /// Whether it is the own thread of a task and is not open yet.
+    pub fn is_unopened(&self) -> bool {
+        self.is_unopened == 1
+    }
+
     pub fn thread(&self) -> Thread {
         self.place.thread()
     }
@@ -36,16 +44,20 @@ pub struct Delivery {
     /// When the first attempt began of which it is not known whether it arrived.
     pub in_doubt_since: Option<Millis>,
     pub next_at: Millis,
+    pub created_at: Millis,
 }
 
 #[derive(sqlx::FromRow)]
 struct Row {
     id: i64,
+    #[sqlx(flatten)]
+    place: Place,
     post: String,
     attempts: i64,
     parts_sent: i64,
     in_doubt_since: Option<Millis>,
     next_at: Millis,
+    created_at: Millis,
 }
 
 /// The answer to a request.
@@ -54,40 +66,53 @@ pub struct Answer {
     pub body: Vec<Block>,
     /// Only who asked should see it.
     pub private: bool,
+    /// It asks for a reply, which is what its one button was to bring; that button is not shown.
+    pub prompts: bool,
     pub task: Option<String>,
     pub event: Option<String>,
-    /// Buttons, with the command that each stands for.
-    pub actions: Vec<(String, Vec<String>)>,
+    /// The buttons below it.
+    pub actions: Vec<Offer>,
 }
 
 /// A message of ours that somebody replied to or pressed a button of.
 #[derive(Clone, Debug)]
 pub struct Told {
     pub delivery: i64,
+    thread_id: i64,
     pub task: Option<String>,
     pub event: Option<String>,
     pub post: Post,
     /// The platform's id of its message, once that is noted; of a long one, the last.
     pub message: Option<String>,
-    /// The commands behind its buttons.
-    pub actions: Vec<(String, Vec<String>)>,
+    /// What its buttons stand for.
+    pub buttons: Vec<Kept>,
 }
 
-impl Told {
-    /// Whether its buttons are used up.
-    pub fn is_pressed(&self) -> bool {
-        self.actions.is_empty() && !self.post.buttons.is_empty()
-    }
+/// The event that a message of ours told of, and the question that it asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purpose {
+    pub event: Option<i64>,
+    pub question: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
 struct ToldRow {
     id: i64,
+    #[sqlx(flatten)]
+    place: Place,
+    thread_id: i64,
     task_id: Option<String>,
     event: Option<String>,
     post: String,
-    actions: Option<String>,
     message: Option<String>,
+}
+
+/// A delivery that has arrived.
+#[derive(sqlx::FromRow)]
+struct Arrived {
+    thread_id: i64,
+    post: String,
+    settled: Option<String>,
 }
 
 /// A post that has not arrived: it waits, or it was refused for good.
@@ -119,21 +144,29 @@ impl Tx {
         &mut self,
         thread: i64,
         mut post: Post,
-        actions: Vec<(String, Vec<String>)>,
+        actions: Vec<Offer>,
         now: Millis,
     ) -> Result<String, Error> {
-        post.buttons = actions.iter().map(|(label, _)| Button { key: String::new(), label: label.clone() }).collect();
+        let shown = if post.prompts { &[] } else { actions.as_slice() };
+        post.buttons = shown
+            .iter()
+            .map(|offer| Button {
+                key: if offer.asks { ASKS.to_owned() } else { String::new() },
+                label: offer.label.clone(),
+                style: offer.style,
+            })
+            .collect();
         let stored = serde_json::to_string(&post)?;
-        let actions = if actions.is_empty() { None } else { Some(serde_json::to_string(&actions)?) };
         let edits = match &post.kind {
             PostKind::Edit { message } => Some(message),
-            PostKind::News | PostKind::Reply { .. } => None,
+            PostKind::News | PostKind::Reply { .. } | PostKind::Reaction { .. } => None,
         };
-        let (id,): (i64,) = sql!(self, INSERT_DELIVERY, thread, post.task.as_ref(), post.event.as_ref(), stored, actions,
+        let (id,): (i64,) = sql!(self, INSERT_DELIVERY, thread, post.task.as_ref(), post.event.as_ref(), stored,
             rank(post.urgency), edits, now; fetch_one);
         if edits.is_some() {
             sql!(self, SUPERSEDE, thread, edits, id; execute);
         }
+        self.keep_buttons(id, post.task.as_deref(), &actions, now).await?;
         self.wakes_notifier();
         Ok(self.delivery_key(id))
     }
@@ -158,6 +191,7 @@ impl Tx {
             task: answer.task,
             event: answer.event,
             urgency: Urgency::Reply,
+            prompts: answer.prompts,
         };
         self.owe(id, post, answer.actions, now).await
     }
@@ -170,7 +204,6 @@ impl Tx {
         body: Vec<Block>,
         now: Millis,
     ) -> Result<String, Error> {
-        let thread = self.thread_id(&told.post.thread, now).await?;
         let post = Post {
             kind: PostKind::Edit { message: message.to_owned() },
             body,
@@ -179,8 +212,9 @@ impl Tx {
             urgency: Urgency::Card,
             ..told.post.clone()
         };
-        sql!(self, SET_ACTIONS, told.delivery, None::<String>; execute);
-        self.owe(thread, post, Vec::new(), now).await
+        sql!(self, USE_UP_BUTTONS, told.delivery, now, "gateway"; execute);
+        sql!(self, SPOIL_CARD, message, told.thread_id; execute);
+        self.owe(told.thread_id, post, Vec::new(), now).await
     }
 
     /// The threads that are owed something and are not parked.
@@ -204,8 +238,10 @@ impl Tx {
             .map(|row| {
                 let mut post: Post = serde_json::from_str(&row.post)?;
                 post.delivery = self.delivery_key(row.id);
+                // A thread may have got another address since.
+                post.thread = row.place.thread();
                 for (number, button) in post.buttons.iter_mut().enumerate() {
-                    button.key = format!("{}!{number}", post.delivery);
+                    button.key = format!("{}!{number}{}", post.delivery, button.key);
                 }
                 Ok(Delivery {
                     id: row.id,
@@ -214,6 +250,7 @@ impl Tx {
                     parts_sent: row.parts_sent,
                     in_doubt_since: row.in_doubt_since,
                     next_at: row.next_at,
+                    created_at: row.created_at,
                 })
             })
             .collect()
@@ -232,7 +269,13 @@ impl Tx {
     }
 
     pub async fn delivery_sent(&mut self, id: i64, message: &str, now: Millis) -> Result<(), Error> {
-        sql!(self, DELIVERY_SENT, id, message, now; execute);
+        let arrived: Option<Arrived> = sql!(self, DELIVERY_SENT, id, message, now; fetch_optional);
+        // Its buttons were used up while it was under way.
+        if let Some(Arrived { thread_id, post, settled: Some(line) }) = arrived
+            && !message.is_empty()
+        {
+            self.owe_outcome(thread_id, serde_json::from_str(&post)?, message.to_owned(), &line, now).await?;
+        }
         Ok(())
     }
 
@@ -282,15 +325,53 @@ impl Tx {
     }
 
     /// Finds the post behind a platform's message id, whichever part of a long one it is. A reply in a thread that hangs
-    /// on a message of ours names a message of the channel, so only the channel must agree.
+    /// on a message of ours names a message of the channel, so only the channel must agree. Of a message that was edited
+    /// it is the last edit.
     pub async fn told(&mut self, thread: &Thread, message: &str) -> Result<Option<Told>, Error> {
         let rows: Vec<ToldRow> = sql!(self, DELIVERY_BY_MESSAGE, &thread.platform, &thread.channel, message; fetch_all);
-        rows.into_iter().next().map(told_of).transpose()
+        match rows.into_iter().next() {
+            Some(row) => Ok(Some(self.told_of(row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Finds a button of a message by its label, on the message as it is now or else as it was before.
+    pub async fn told_by_label(
+        &mut self,
+        thread: &Thread,
+        message: &str,
+        label: &str,
+    ) -> Result<Option<(Told, usize)>, Error> {
+        let label = label.to_lowercase();
+        let rows: Vec<ToldRow> = sql!(self, DELIVERY_BY_MESSAGE, &thread.platform, &thread.channel, message; fetch_all);
+        for row in rows {
+            let told = self.told_of(row).await?;
+            let place = told.buttons.iter().position(|kept| kept.offer.label.to_lowercase() == label);
+            if let Some(place) = place.filter(|_| !told.post.prompts) {
+                return Ok(Some((told, place)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the buttons of a message were for, however often it was edited since.
+    pub async fn purpose(&mut self, thread: &Thread, message: &str) -> Result<Purpose, Error> {
+        let rows: Vec<ToldRow> = sql!(self, DELIVERY_BY_MESSAGE, &thread.platform, &thread.channel, message; fetch_all);
+        for row in rows {
+            let buttons = self.buttons_of(row.id).await?;
+            if let Some(kept) =
+                buttons.into_iter().find(|kept| kept.offer.event.is_some() || kept.offer.question.is_some())
+            {
+                return Ok(Purpose { event: kept.offer.event, question: kept.offer.question });
+            }
+        }
+        Ok(Purpose::default())
     }
 
     /// Finds the post behind the key of one of its buttons, and the number of the button.
     pub async fn told_by_key(&mut self, key: &str) -> Result<Option<(Told, usize)>, Error> {
         let Some((delivery, number)) = key.split_once('!') else { return Ok(None) };
+        let number = number.strip_suffix(ASKS).unwrap_or(number);
         let (Some((_, id)), Ok(number)) = (delivery.rsplit_once('-'), number.parse::<usize>()) else { return Ok(None) };
         let id = id.split('.').next().and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
         let is_of_this_board = delivery.split('.').next() == Some(self.delivery_key(id).as_str());
@@ -302,7 +383,23 @@ impl Tx {
 
     pub async fn told_by_id(&mut self, delivery: i64) -> Result<Option<Told>, Error> {
         let row: Option<ToldRow> = sql!(self, DELIVERY_BY_ID, delivery; fetch_optional);
-        row.map(told_of).transpose()
+        match row {
+            Some(row) => Ok(Some(self.told_of(row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn told_of(&mut self, row: ToldRow) -> Result<Told, Error> {
+        Ok(Told {
+            delivery: row.id,
+            thread_id: row.thread_id,
+            task: row.task_id,
+            event: row.event,
+            // A thread may have got another address since.
+            post: Post { thread: row.place.thread(), ..serde_json::from_str(&row.post)? },
+            message: row.message,
+            buttons: self.buttons_of(row.id).await?,
+        })
     }
 
     /// What has not arrived, oldest first, at most 200, and how many there are in all.
@@ -326,24 +423,15 @@ impl Tx {
     pub async fn purge_deliveries(&mut self, id: Option<i64>) -> Result<u64, Error> {
         let dead = sql!(self, PURGE_DEAD, id; execute);
         let waiting = if id.is_some() { sql!(self, PURGE_WAITING, id; execute) } else { 0 };
+        sql!(self, DELETE_LOST_CARDS; execute);
+        // A thread that was to be opened on one of them goes on without it.
+        self.wakes_notifier();
         Ok(dead + waiting)
     }
 }
 
-fn told_of(row: ToldRow) -> Result<Told, Error> {
-    let actions = match &row.actions {
-        Some(actions) => serde_json::from_str(actions)?,
-        None => Vec::new(),
-    };
-    Ok(Told {
-        delivery: row.id,
-        task: row.task_id,
-        event: row.event,
-        post: serde_json::from_str(&row.post)?,
-        message: row.message,
-        actions,
-    })
-}
+/// How the key of a button ends whose press asks for words.
+const ASKS: &str = "w";
 
 /// The order of urgencies in the database.
 fn rank(urgency: Urgency) -> i64 {

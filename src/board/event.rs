@@ -56,6 +56,8 @@ kinds! {
     Lost "lost",
     ProtocolViolation "protocol_violation",
     RateLimited "rate_limited",
+    DirectoryGone "directory_gone",
+    DirectoryBack "directory_back",
     TimedOut "timed_out",
     Reclaimed "reclaimed",
     GaveUp "gave_up",

@@ -70,6 +70,7 @@ impl Tx {
             "by": actor.name(),
         });
         self.record(Kind::Completed, &done, run.as_ref(), payload, now).await?;
+        self.close_question(actor, &task, "Complete", now).await?;
         if is_parent == 1 {
             self.promote_children(id, now).await?;
         }
@@ -154,6 +155,8 @@ impl Tx {
             None => None,
         };
         sql!(self, SET_ARCHIVED, &task.id; execute);
+        let how = if kind == Kind::Cancelled { "Cancel" } else { "Archive" };
+        self.close_question(actor, &task, how, now).await?;
         let archived = Task { status: Status::Archived, ..task };
         self.record(kind, &archived, run.as_ref(), payload, now).await?;
         self.promote_children(&archived.id, now).await?;
@@ -177,6 +180,10 @@ impl Tx {
             DELETE_EVENTS_OF,
             DELETE_ATTACHMENTS_OF,
             DELETE_WATCHES_OF,
+            DELETE_CARDS_OF,
+            FORGET_OWN_THREADS,
+            DELETE_QUESTIONS_OF,
+            DELETE_MESSAGES_OF,
             DELETE_RUNS_OF,
             // What a thread is still owed is sent all the same.
             DELETE_SETTLED_DELIVERIES_OF,

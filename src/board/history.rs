@@ -9,7 +9,9 @@ use crate::{
         db::{Tx, sql},
         error::Error,
         event::{Event, Kind},
+        face,
         id::TaskId,
+        policy::Policy,
         run::Run,
         statements::*,
         task::Task,
@@ -24,6 +26,8 @@ struct Recorded {
     event: Event,
     /// Whether there may be a thread that is told: 0 or 1.
     is_followed: i64,
+    /// Whether there are cards at all: 0 or 1.
+    has_cards: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -32,6 +36,20 @@ struct Follower {
     #[sqlx(flatten)]
     place: Place,
     kinds: Option<String>,
+    policy: Option<String>,
+}
+
+impl Follower {
+    fn policy(&self) -> Policy {
+        Policy::read(self.policy.as_deref())
+    }
+
+    fn hears_of(&self, kind: Kind) -> bool {
+        match &self.kinds {
+            Some(kinds) => kinds.split(',').any(|wanted| wanted == kind.as_str()),
+            None => self.policy().tells(kind),
+        }
+    }
 }
 
 impl Tx {
@@ -45,25 +63,32 @@ impl Tx {
         now: Millis,
     ) -> Result<Event, Error> {
         let payload = if payload.is_null() { None } else { Some(payload.to_string()) };
-        let Recorded { event, is_followed } =
+        let Recorded { event, is_followed, has_cards } =
             sql!(self, INSERT_EVENT, &task.id, run.map(|run| run.id), kind.as_str(), payload, now; fetch_one);
+        if has_cards == 1 {
+            self.mark_cards(task).await?;
+        }
         if is_followed == 0 {
             return Ok(event);
         }
-        let followers: Vec<Follower> =
+        let mut followers: Vec<Follower> =
             sql!(self, WATCHES_FOR, &task.id, event.id, task.assignee.as_ref(), task.tenant.as_ref(); fetch_all);
+        followers.retain(|follower| follower.hears_of(kind));
+        // Who wants to read all of it is not served with one line.
+        followers.sort_by_key(|follower| follower.policy() == Policy::Ping);
         let mut told = Vec::new();
         for follower in followers {
-            let wanted = match &follower.kinds {
-                Some(kinds) => kinds.split(',').any(|wanted| wanted == kind.as_str()),
-                None => announcement::is_told(kind),
-            };
             // A thread that follows the task and the board hears of it once.
-            if !wanted || told.contains(&follower.thread_id) {
+            if told.contains(&follower.thread_id) {
                 continue;
             }
             told.push(follower.thread_id);
-            let announcement = announcement::of(&event, task, run, self.slug());
+            let announcement = match follower.policy() {
+                Policy::Ping => face::ping(kind, task, run),
+                Policy::All | Policy::Changes | Policy::Decisions | Policy::Final | Policy::Silent => {
+                    announcement::of(&event, task, run, self.slug())
+                }
+            };
             let post = Post {
                 delivery: String::new(),
                 thread: follower.place.thread(),
@@ -74,6 +99,7 @@ impl Tx {
                 task: Some(task.id.to_string()),
                 event: Some(kind.as_str().to_owned()),
                 urgency: announcement.urgency,
+                prompts: false,
             };
             self.owe(follower.thread_id, post, announcement.actions, now).await?;
         }

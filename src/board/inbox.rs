@@ -6,6 +6,7 @@ use crate::{
     board::{
         db::{Tx, sql},
         error::Error,
+        id::TaskId,
         statements::*,
         thread::Place,
     },
@@ -65,6 +66,32 @@ impl Tx {
     pub async fn threads_of(&mut self, platform: &str) -> Result<Vec<Thread>, Error> {
         let places: Vec<Place> = sql!(self, THREADS_OF, platform; fetch_all);
         Ok(places.iter().map(Place::thread).collect())
+    }
+
+    /// The task whose own thread a place is.
+    pub async fn task_of_thread(&mut self, thread: &Thread) -> Result<Option<TaskId>, Error> {
+        let found: Option<(TaskId,)> = sql!(self, TASK_OF_THREAD, &thread.platform, &thread.space, &thread.channel,
+            thread.thread.as_deref().unwrap_or(""); fetch_optional);
+        Ok(found.map(|(task,)| task))
+    }
+
+    /// The task that a person's message was meant for, in a thread of its own.
+    pub async fn task_of_message(&mut self, thread: &Thread, message: &str) -> Result<Option<TaskId>, Error> {
+        let found: Option<(TaskId,)> =
+            sql!(self, TASK_OF_MESSAGE, &thread.platform, &thread.channel, message; fetch_optional);
+        Ok(found.map(|(task,)| task))
+    }
+
+    /// Notes that a person's message was meant for a task, so that replies to it are too.
+    pub async fn note_message(
+        &mut self,
+        thread: &Thread,
+        message: &str,
+        task: &TaskId,
+        now: Millis,
+    ) -> Result<(), Error> {
+        sql!(self, INSERT_MESSAGE, &thread.platform, &thread.channel, message, task, now; execute);
+        Ok(())
     }
 
     /// Notes that a person who is not known was told so. Answers false if that was done before.

@@ -91,7 +91,7 @@ pub const MOVES: &[Move] = &[
         action: Action::BlockAgain,
         from: &[Running, Ready],
         to: To::Status(Triage),
-        guard: "the second block of one kind without a completion or a give-up between; always announced",
+        guard: "the second block of one kind without an answer, a completion or a give-up between; always announced",
     },
     Move {
         action: Action::Unblock,

@@ -29,13 +29,18 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 type Migration = (i64, &'static str);
 
 /// All of them, in order.
-const MIGRATIONS: &[Migration] = &[
+pub(crate) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/sqlite/0001_board.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0002_chat.sql")),
+    (2, include_str!("../../migrations/sqlite/0002_chat.sql")),
+    (3, include_str!("../../migrations/sqlite/0003_pins.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_cards.sql")),
+    (5, include_str!("../../migrations/sqlite/0005_questions.sql")),
+    (6, include_str!("../../migrations/sqlite/0006_lanes.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0007_access.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 7;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

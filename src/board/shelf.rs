@@ -13,7 +13,7 @@ use crate::{
     board::{
         Board, FILE,
         db::Wake,
-        error::{Error, Fault, refuse},
+        error::{Error, Fault, Reason, refuse},
         id::BoardSlug,
     },
     clock::Millis,
@@ -51,7 +51,7 @@ impl Boards {
             return Ok(board.clone());
         }
         if *slug != BoardSlug::default() && !self.folder(slug).join(FILE).exists() {
-            refuse!(UnknownBoard, "board '{slug}' does not exist; create it with `{{program}} boards create {slug}`");
+            return Err(unknown_board(slug));
         }
         let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
         open.insert(slug.clone(), board.clone());
@@ -174,4 +174,12 @@ impl Boards {
     fn folder(&self, slug: &BoardSlug) -> PathBuf {
         self.home.join("boards").join(slug.as_str())
     }
+}
+
+/// The refusal of a name that no board has.
+pub(crate) fn unknown_board(slug: &BoardSlug) -> Error {
+    Error::refused(
+        Reason::UnknownBoard,
+        format!("board '{slug}' does not exist; create it with `{{program}} boards create {slug}`"),
+    )
 }

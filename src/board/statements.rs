@@ -25,6 +25,12 @@ macro_rules! event {
     };
 }
 
+macro_rules! question {
+    () => {
+        "id, task_id, text, hint, choices, asked_at, answered_at, answered_by, answer, closed_at"
+    };
+}
+
 /// The filters of `list`, shared by its orders. `$1` status, `$2` whether archived tasks are shown, `$3` the assignee, empty
 /// for tasks of nobody.
 macro_rules! listed {
@@ -78,8 +84,16 @@ macro_rules! live {
 /// A watch with its thread.
 macro_rules! watch {
     () => {
-        "SELECT watches.id, watches.task_id, platform, space, channel, thread, assignee, tenant, kinds, user_id, since_event, \
-         watches.created_at, parked_reason FROM watches JOIN threads ON threads.id = watches.thread_id "
+        "SELECT watches.id, watches.task_id, platform, space, channel, thread, assignee, tenant, kinds, policy, reason, user_id, \
+         since_event, watches.created_at, parked_reason FROM watches JOIN threads ON threads.id = watches.thread_id "
+    };
+}
+
+/// A turn with its thread.
+macro_rules! turn {
+    () => {
+        "SELECT turns.id, thread_id, platform, space, channel, thread, update_id, return_address, author, profile, text, \
+         state, stopped_by, session, queued_at, started_at FROM turns JOIN threads ON threads.id = turns.thread_id "
     };
 }
 
@@ -205,7 +219,7 @@ statements! {
     COMMENTS = "SELECT id, task_id, author, body, created_at FROM comments WHERE task_id = $1 ORDER BY id";
     INSERT_EVENT = "INSERT INTO events (task_id, run_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ", event!(), ", \
         CAST(CASE WHEN EXISTS (SELECT 1 FROM watches WHERE watches.task_id = $1 OR watches.task_id IS NULL) THEN 1 ELSE 0 END AS BIGINT) \
-        AS is_followed";
+        AS is_followed, CAST(CASE WHEN EXISTS (SELECT 1 FROM cards) THEN 1 ELSE 0 END AS BIGINT) AS has_cards";
     EVENTS_OF = "SELECT ", event!(), " FROM events WHERE task_id = $1 ORDER BY id";
     EVENTS_OF_SINCE = "SELECT ", event!(), " FROM events WHERE task_id = $1 AND id > $2 ORDER BY id LIMIT 200";
     LAST_EVENTS_OF = "SELECT ", event!(), " FROM events WHERE task_id = $1 ORDER BY id DESC LIMIT $2";
@@ -232,53 +246,209 @@ statements! {
     FIND_THREAD = "SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4";
     PARK_THREAD = "UPDATE threads SET parked_at = $2, parked_reason = $3 WHERE id = $1";
     REVIVE_THREAD = "UPDATE threads SET parked_at = NULL, parked_reason = NULL WHERE id = $1 AND parked_at IS NOT NULL";
-    INSERT_WATCH = "INSERT INTO watches (thread_id, task_id, assignee, tenant, kinds, user_id, since_event, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events), $7) \
+    INSERT_WATCH = "INSERT INTO watches (thread_id, task_id, assignee, tenant, kinds, policy, reason, user_id, since_event, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events), $9) \
         ON CONFLICT DO NOTHING";
-    SET_WATCH_KINDS = "UPDATE watches SET kinds = $5 WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '') \
+    SET_WATCH = "UPDATE watches SET kinds = $5, policy = $6, reason = $7, user_id = $8 WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '') \
         AND coalesce(assignee, '') = coalesce($3, '') AND coalesce(tenant, '') = coalesce($4, '')";
-    DELETE_WATCH = "DELETE FROM watches WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '')";
-    WATCHES_FOR = "SELECT watches.thread_id, platform, space, channel, thread, kinds FROM watches JOIN threads ON threads.id = watches.thread_id \
+    DELETE_WATCH = "DELETE FROM watches WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '') \
+        AND (CAST($3 AS TEXT) IS NULL OR assignee = $3) AND (CAST($4 AS TEXT) IS NULL OR tenant = $4)";
+    WATCHES_FOR = "SELECT watches.thread_id, platform, space, channel, thread, kinds, policy FROM watches JOIN threads ON threads.id = watches.thread_id \
         WHERE watches.task_id = $1 AND since_event < $2 UNION ALL \
-        SELECT watches.thread_id, platform, space, channel, thread, kinds FROM watches JOIN threads ON threads.id = watches.thread_id \
+        SELECT watches.thread_id, platform, space, channel, thread, kinds, policy FROM watches JOIN threads ON threads.id = watches.thread_id \
         WHERE watches.task_id IS NULL AND since_event < $2 AND (assignee IS NULL OR assignee = $3) AND (tenant IS NULL OR tenant = $4)";
     ALL_WATCHES = watch!(), "ORDER BY watches.id";
-    INHERIT_WATCHES = "INSERT INTO watches (thread_id, task_id, kinds, user_id, since_event, created_at) \
-        SELECT thread_id, $2, kinds, user_id, (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events), $3 FROM watches WHERE task_id = $1 \
-        ON CONFLICT DO NOTHING";
+    // The channel of a task with a thread of its own hears of that task alone.
+    INHERIT_WATCHES = "INSERT INTO watches (thread_id, task_id, kinds, policy, reason, user_id, since_event, created_at) \
+        SELECT thread_id, $2, kinds, policy, 'parent:' || $1, user_id, (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events), $3 \
+        FROM watches WHERE task_id = $1 AND coalesce(policy, '') <> 'ping' ON CONFLICT DO NOTHING";
+    FOLLOWERS_OF = "SELECT threads.id, platform, space, channel, thread FROM watches JOIN threads ON threads.id = watches.thread_id \
+        WHERE watches.task_id = $1 ORDER BY watches.id";
+
+    // Threads of tasks' own
+    INSERT_OWN_THREAD = "INSERT INTO threads (platform, space, channel, thread, task_id, opens_on, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+    OWN_THREAD_IN = "SELECT id FROM threads WHERE task_id = $1 AND platform = $2 AND channel = $3";
+    OWNER_OF = "SELECT task_id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND task_id IS NOT NULL";
+    FORGET_OWN_THREADS = "UPDATE threads SET task_id = NULL WHERE task_id = $1";
+    OPENING = "SELECT platform, space, channel, thread, threads.task_id, opening_since, open_failures, message, tasks.title, tasks.created_by \
+        FROM threads LEFT JOIN deliveries ON deliveries.id = opens_on LEFT JOIN tasks ON tasks.id = threads.task_id \
+        WHERE threads.id = $1 AND opens_on IS NOT NULL";
+    OWN_THREAD = "SELECT task_id, platform, space, channel, thread FROM threads WHERE id = $1 AND task_id IS NOT NULL AND opens_on IS NULL AND thread <> ''";
+    TASKS_OF_CARDS_IN = "SELECT task_id FROM cards WHERE thread_id = $1 AND task_id IS NOT NULL ORDER BY id";
+    QUESTIONS_SHOWN_IN = "SELECT max(deliveries.id) FROM deliveries JOIN buttons ON buttons.delivery_id = deliveries.id \
+        JOIN questions ON questions.id = buttons.question_id WHERE deliveries.thread_id = $1 AND deliveries.state = 'sent' \
+        AND deliveries.event = 'blocked' AND edits IS NULL AND pressed_at IS NULL AND answered_at IS NULL AND closed_at IS NULL \
+        GROUP BY questions.id ORDER BY questions.id";
+    // Answers and edits belong to the thread; of a long post that has arrived in part, all of it is told again.
+    MOVE_NEWS = "UPDATE deliveries SET thread_id = $2, parts_sent = 0, in_doubt_since = NULL, attempts = 0, next_at = created_at \
+        WHERE thread_id = $1 AND state = 'queued' AND urgency IN (1, 2) AND edits IS NULL";
+    BEGIN_OPENING = "UPDATE threads SET opening_since = coalesce(opening_since, $2) WHERE id = $1 AND opens_on IS NOT NULL";
+    OPENING_LATER = "UPDATE threads SET opening_since = $2, open_failures = open_failures + $3, closed_until = $4 WHERE id = $1";
+    OPENED = "UPDATE threads SET space = $2, channel = $3, thread = $4, opens_on = NULL, opening_since = NULL, closed_until = NULL WHERE id = $1";
+    SET_OWNER = "UPDATE threads SET task_id = $2 WHERE id = $1";
+    END_PING = "DELETE FROM watches WHERE thread_id = $1 AND task_id = $2 AND policy = 'ping'";
+    MOVE_DELIVERIES = "UPDATE deliveries SET thread_id = $2 WHERE thread_id = $1";
+    MOVE_WATCHES = "UPDATE watches SET thread_id = $2 WHERE thread_id = $1 AND NOT EXISTS (SELECT 1 FROM watches kept \
+        WHERE kept.thread_id = $2 AND coalesce(kept.task_id, '') = coalesce(watches.task_id, '') \
+        AND coalesce(kept.assignee, '') = coalesce(watches.assignee, '') AND coalesce(kept.tenant, '') = coalesce(watches.tenant, ''))";
+    MOVE_CARDS = "UPDATE cards SET thread_id = $2 WHERE thread_id = $1 AND NOT EXISTS (SELECT 1 FROM cards kept \
+        WHERE kept.thread_id = $2 AND coalesce(kept.task_id, '') = coalesce(cards.task_id, ''))";
+    DELETE_WATCHES_IN = "DELETE FROM watches WHERE thread_id = $1";
+    DELETE_CARDS_IN = "DELETE FROM cards WHERE thread_id = $1";
+    DELETE_THREAD = "DELETE FROM threads WHERE id = $1";
+
+    // Cards
+    // Those of the task, of what it waits for, of what waits for it, of the task whose worker made it, and of the board.
+    MARK_CARDS = "UPDATE cards SET stale = 1 WHERE stale = 0 AND (task_id IS NULL OR task_id IN (SELECT $1 \
+        UNION ALL SELECT parent_id FROM links WHERE child_id = $1 UNION ALL SELECT child_id FROM links WHERE parent_id = $1 \
+        UNION ALL SELECT runs.task_id FROM runs WHERE runs.id = $2))";
+    PLACE_CARD = "INSERT INTO cards (thread_id, task_id, delivery_id, lead, shown, next_at) VALUES ($1, $2, $3, $4, $5, $6) \
+        ON CONFLICT (thread_id, coalesce(task_id, '')) DO UPDATE SET delivery_id = excluded.delivery_id, lead = excluded.lead, \
+        shown = excluded.shown, stale = 0, next_at = excluded.next_at";
+    HAS_CARD = "SELECT id FROM cards WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '')";
+    NEXT_CARD = "SELECT CAST(min(cards.next_at) AS BIGINT) FROM cards JOIN deliveries ON deliveries.id = cards.delivery_id \
+        JOIN threads ON threads.id = cards.thread_id WHERE stale = 1 AND message IS NOT NULL AND parked_at IS NULL";
+    DUE_CARDS = "SELECT cards.id, cards.thread_id, cards.task_id, lead, shown, message, platform, space, channel, thread \
+        FROM cards JOIN deliveries ON deliveries.id = cards.delivery_id JOIN threads ON threads.id = cards.thread_id \
+        WHERE stale = 1 AND cards.next_at <= $1 AND message IS NOT NULL AND parked_at IS NULL ORDER BY cards.next_at, cards.id LIMIT 64";
+    CARD_SHOWN = "UPDATE cards SET shown = $2, stale = 0, next_at = $3 WHERE id = $1";
+    // Somebody else has written over it.
+    SPOIL_CARD = "UPDATE cards SET shown = '', stale = 1 WHERE delivery_id IN (SELECT id FROM deliveries WHERE message = $1) AND thread_id = $2";
+    DELETE_CARD = "DELETE FROM cards WHERE id = $1";
+    DELETE_CARD_OF = "DELETE FROM cards WHERE thread_id = $1 AND coalesce(task_id, '') = coalesce($2, '')";
+    DELETE_BOARD_CARDS = "DELETE FROM cards WHERE task_id IS NULL";
+    DELETE_CARDS_OF = "DELETE FROM cards WHERE task_id = $1";
+    DELETE_LOST_CARDS = "DELETE FROM cards WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.id = cards.delivery_id)";
+    DELETE_OLD_CARDS = "DELETE FROM cards WHERE task_id IN (SELECT id FROM tasks WHERE status IN ('done', 'archived')) \
+        AND delivery_id IN (SELECT id FROM deliveries WHERE state = 'sent' AND sent_at < $1)";
+    // Edits that a later one has taken the place of, so that a card which moves all day leaves little behind. A button that
+    // somebody still sees on an older one works until then.
+    PRUNE_EDITS = "DELETE FROM deliveries WHERE edits = $2 AND thread_id = $1 AND state IN ('sent', 'superseded') \
+        AND coalesce(sent_at, created_at) < $3 \
+        AND id < (SELECT max(shown.id) FROM deliveries shown WHERE shown.edits = $2 AND shown.thread_id = $1 AND shown.state = 'sent')";
+    LAST_RUN_OF = "SELECT ", run!(), " FROM runs WHERE task_id = $1 ORDER BY id DESC LIMIT 1";
+    OFFSPRING = "SELECT id, status FROM tasks WHERE id IN (SELECT child_id FROM links WHERE parent_id = $1) \
+        OR creator_run IN (SELECT runs.id FROM runs WHERE runs.task_id = $1) ORDER BY created_at, id";
+    NEWEST_OF_STATUS = "SELECT id, title, assignee FROM tasks WHERE status = $1 ORDER BY created_at DESC, id LIMIT $2";
+
+    // Digests
+    FOLDABLE = "SELECT deliveries.id, deliveries.task_id, event, deliveries.created_at, title FROM deliveries \
+        LEFT JOIN tasks ON tasks.id = deliveries.task_id WHERE thread_id = $1 AND state = 'queued' AND urgency IN (1, 2) \
+        AND in_doubt_since IS NULL AND parts_sent = 0 AND edits IS NULL ORDER BY deliveries.id";
+    FOLD = "UPDATE deliveries SET state = 'superseded' WHERE id = $1 AND state = 'queued'";
+
+    // Pins: the thread's first, then its channel's, then its space's
+    PINS_AT = "SELECT channel, thread, workspace, board, assignee, tenant, workspace_by, board_by, assignee_by, tenant_by, \
+        threads, agent, lane, set_by FROM pins \
+        WHERE platform = $1 AND space = $2 AND ((channel = $3 AND thread IN ($4, '')) OR (channel = '' AND thread = '')) \
+        ORDER BY channel DESC, thread DESC";
+    SET_PIN_THREADS = "INSERT INTO pins (platform, space, channel, thread, threads, set_by, set_at) VALUES ($1, $2, $3, '', $4, $5, $6) \
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET threads = excluded.threads, set_by = excluded.set_by, set_at = excluded.set_at";
+
+    SET_AGENT = "INSERT INTO pins (platform, space, channel, thread, agent, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET agent = excluded.agent, set_by = excluded.set_by, set_at = excluded.set_at";
+    SET_LANE = "INSERT INTO pins (platform, space, channel, thread, lane, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET lane = excluded.lane, set_by = excluded.set_by, set_at = excluded.set_at";
+
+    // Lanes and sessions
+    INSERT_TURN = "INSERT INTO turns (thread_id, update_id, return_address, author, profile, text, state, queued_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7)";
+    OPEN_TURNS_OF = turn!(), "WHERE ended_at IS NULL AND platform = $1 AND space = $2 AND channel = $3 AND thread = $4 \
+        ORDER BY turns.id";
+    RUNNING_TURNS = turn!(), "WHERE ended_at IS NULL AND state = 'running' ORDER BY turns.id";
+    NEXT_TURNS = turn!(), "WHERE ended_at IS NULL AND state = 'queued' AND NOT EXISTS (SELECT 1 FROM turns earlier \
+        WHERE earlier.ended_at IS NULL AND earlier.thread_id = turns.thread_id AND (earlier.state = 'running' OR earlier.id < turns.id)) \
+        ORDER BY turns.id";
+    ANY_OPEN_TURN = "SELECT id FROM turns WHERE ended_at IS NULL LIMIT 1";
+    LAST_TURN_OF = turn!(), "WHERE started_at IS NOT NULL AND platform = $1 AND space = $2 AND channel = $3 AND thread = $4 \
+        ORDER BY turns.id DESC LIMIT 1";
+    BEGIN_TURN = "UPDATE turns SET state = 'running', session = $2, started_at = $3 WHERE id = $1 AND state = 'queued'";
+    GIVE_BACK_TURN = "UPDATE turns SET state = 'queued', session = NULL, started_at = NULL WHERE id = $1 AND state = 'running'";
+    END_TURN = "UPDATE turns SET state = $2, ended_at = $3 WHERE id = $1 AND ended_at IS NULL";
+    ANSWER_TURN = "UPDATE turns SET answer = $2 WHERE id = $1";
+    STOP_TURN = "UPDATE turns SET stopped_by = coalesce(stopped_by, $2) WHERE id = $1 AND state = 'running'";
+    CLEAR_LANE = "UPDATE turns SET state = 'cancelled', ended_at = $5 WHERE ended_at IS NULL AND state = 'queued' AND thread_id IN \
+        (SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4)";
+    DELETE_OLD_TURNS = "DELETE FROM turns WHERE ended_at < $1";
+    SESSION_OF_THREAD = "SELECT session, has_begun FROM sessions WHERE thread_id = $1 AND profile = $2";
+    SET_SESSION = "INSERT INTO sessions (thread_id, profile, session, has_begun) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (thread_id, profile) DO UPDATE SET session = excluded.session, has_begun = excluded.has_begun";
+    BEGIN_SESSION = "UPDATE sessions SET has_begun = 1 WHERE thread_id = $1 AND profile = $2 AND session = $3";
+    FORGET_SESSIONS = "DELETE FROM sessions WHERE thread_id IN \
+        (SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4)";
+    // A run whose worker was never started has no say.
+    SESSION_OF_TASK = "SELECT session, CAST(CASE WHEN ended_by = 'worker' THEN 1 ELSE 0 END AS BIGINT) FROM runs \
+        WHERE task_id = $1 AND profile = $2 AND session IS NOT NULL AND worker_pid IS NOT NULL ORDER BY id DESC LIMIT 1";
+    SET_RUN_SESSION = "UPDATE runs SET session = $2 WHERE id = $1";
+    SET_TASK_SESSION = "UPDATE tasks SET session_id = $2 WHERE id = $1";
+
+    SET_PIN = "INSERT INTO pins (platform, space, channel, thread, workspace, board, assignee, tenant, \
+        workspace_by, board_by, assignee_by, tenant_by, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+        CASE WHEN $5 IS NULL THEN NULL ELSE $9 END, CASE WHEN $6 IS NULL THEN NULL ELSE $9 END, \
+        CASE WHEN $7 IS NULL THEN NULL ELSE $9 END, CASE WHEN $8 IS NULL THEN NULL ELSE $9 END, $9, $10) \
+        ON CONFLICT (platform, space, channel, thread) DO UPDATE SET \
+        workspace = coalesce(excluded.workspace, pins.workspace), workspace_by = coalesce(excluded.workspace_by, pins.workspace_by), \
+        board = coalesce(excluded.board, pins.board), board_by = coalesce(excluded.board_by, pins.board_by), \
+        assignee = coalesce(excluded.assignee, pins.assignee), assignee_by = coalesce(excluded.assignee_by, pins.assignee_by), \
+        tenant = coalesce(excluded.tenant, pins.tenant), tenant_by = coalesce(excluded.tenant_by, pins.tenant_by), \
+        set_at = excluded.set_at";
+    CLEAR_PIN = "UPDATE pins SET workspace = NULL, workspace_by = NULL, board = NULL, board_by = NULL, assignee = NULL, \
+        assignee_by = NULL, tenant = NULL, tenant_by = NULL WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 \
+        AND coalesce(workspace, board, assignee, tenant) IS NOT NULL";
+    CLEAR_PINNED_ASSIGNEE = "UPDATE pins SET assignee = NULL, assignee_by = NULL \
+        WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4";
+    DELETE_EMPTY_PIN = "DELETE FROM pins WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 \
+        AND workspace IS NULL AND board IS NULL AND assignee IS NULL AND tenant IS NULL \
+        AND threads IS NULL AND agent IS NULL AND lane IS NULL";
+
+    // Workplaces: the directories that tasks were allowed
+    INSERT_WORKPLACE = "INSERT INTO workplaces (task_id, root) VALUES ($1, $2)";
+    WORKPLACE = "SELECT root, gone_since FROM workplaces WHERE task_id = $1";
+    SET_WORKPLACE_GONE = "UPDATE workplaces SET gone_since = $2 WHERE task_id = $1 AND gone_since IS NULL";
+    SET_WORKPLACE_BACK = "UPDATE workplaces SET gone_since = NULL WHERE task_id = $1 AND gone_since IS NOT NULL";
+    GONE_WORKPLACES = "SELECT workplaces.task_id FROM workplaces JOIN tasks ON tasks.id = workplaces.task_id \
+        WHERE gone_since IS NOT NULL AND status = 'ready'";
+    TASK_WITH_PLACE = "SELECT tasks.id FROM tasks LEFT JOIN workplaces ON workplaces.task_id = tasks.id \
+        WHERE status = 'ready' AND assignee = $1 AND gone_since IS NULL LIMIT 1";
 
     // Deliveries and inbox
     // The posts of a task keep their order within a thread, so a question of it does not overtake what is told of it.
-    INSERT_DELIVERY = "INSERT INTO deliveries (thread_id, task_id, event, post, actions, state, urgency, edits, next_at, created_at) \
-        VALUES ($1, $2, $3, $4, $5, 'queued', max($6, iif($6 IN (1, 2), coalesce((SELECT max(urgency) FROM deliveries \
-        WHERE thread_id = $1 AND task_id = $2 AND state = 'queued' AND urgency IN (1, 2)), 0), 0)), $7, $8, $8) RETURNING id";
+    INSERT_DELIVERY = "INSERT INTO deliveries (thread_id, task_id, event, post, state, urgency, edits, next_at, created_at) \
+        VALUES ($1, $2, $3, $4, 'queued', max($5, iif($5 IN (1, 2), coalesce((SELECT max(urgency) FROM deliveries \
+        WHERE thread_id = $1 AND task_id = $2 AND state = 'queued' AND urgency IN (1, 2)), 0), 0)), $6, $7, $7) RETURNING id";
     SUPERSEDE = "UPDATE deliveries SET state = 'superseded' WHERE thread_id = $1 AND edits = $2 AND state IN ('queued', 'dead') AND id < $3";
+    // Those of a card that never went out leave nothing behind, however long its thread cannot be reached.
+    DELETE_UNSENT_EDITS = "DELETE FROM deliveries WHERE thread_id = $1 AND edits = $2 AND event = 'card' AND state IN ('queued', 'dead') \
+        AND in_doubt_since IS NULL AND parts_sent = 0";
     // Looks at one queued delivery for each thread, however many there are.
     THREADS_OWED = "WITH RECURSIVE owed (id) AS (SELECT min(thread_id) FROM deliveries WHERE state = 'queued' UNION ALL \
         SELECT (SELECT min(thread_id) FROM deliveries WHERE state = 'queued' AND thread_id > owed.id) FROM owed WHERE owed.id IS NOT NULL) \
-        SELECT threads.id, platform, space, channel, thread FROM owed JOIN threads ON threads.id = owed.id WHERE parked_at IS NULL ORDER BY threads.id";
-    NEXT_DELIVERIES = "SELECT id, post, attempts, parts_sent, in_doubt_since, \
-        max(next_at, coalesce((SELECT closed_until FROM threads WHERE threads.id = thread_id), 0)) AS next_at FROM deliveries WHERE thread_id = $1 AND state = 'queued' \
-        ORDER BY urgency, id LIMIT $2";
+        SELECT threads.id, platform, space, channel, thread, CAST(CASE WHEN opens_on IS NULL THEN 0 ELSE 1 END AS BIGINT) AS is_unopened \
+        FROM owed JOIN threads ON threads.id = owed.id WHERE parked_at IS NULL AND NOT EXISTS ( \
+            SELECT 1 FROM deliveries opener WHERE opener.id = opens_on AND opener.state = 'queued') ORDER BY threads.id";
+    NEXT_DELIVERIES = "SELECT deliveries.id, platform, space, channel, thread, post, attempts, parts_sent, in_doubt_since, \
+        max(next_at, coalesce(closed_until, 0)) AS next_at, deliveries.created_at FROM deliveries JOIN threads ON threads.id = thread_id \
+        WHERE thread_id = $1 AND state = 'queued' ORDER BY urgency, deliveries.id LIMIT $2";
     BEGIN_DELIVERY = "UPDATE deliveries SET in_doubt_since = coalesce(in_doubt_since, $2) WHERE id = $1 AND state = 'queued'";
     DELIVERY_PART = "UPDATE deliveries SET parts_sent = $2, in_doubt_since = NULL WHERE id = $1";
     INSERT_PART = "INSERT INTO delivery_parts (delivery_id, message) SELECT id, $2 FROM deliveries WHERE id = $1 AND $2 <> '' \
         ON CONFLICT DO NOTHING";
     DELIVERY_SENT = "UPDATE deliveries SET state = 'sent', message = nullif($2, ''), sent_at = $3, attempts = attempts + 1, error = NULL, \
-        in_doubt_since = NULL WHERE id = $1";
+        in_doubt_since = NULL WHERE id = $1 RETURNING thread_id, post, settled";
     DELIVERY_LATER = "UPDATE deliveries SET next_at = $2, error = $3, attempts = attempts + $4, in_doubt_since = $5 \
         WHERE id = $1 AND state = 'queued'";
     DELIVER_NOW = "UPDATE deliveries SET next_at = created_at WHERE thread_id = $1 AND state = 'queued'";
     DELIVERY_DEAD = "UPDATE deliveries SET state = 'dead', error = $2, attempts = attempts + 1, in_doubt_since = $3 \
         WHERE id = $1 AND state = 'queued'";
-    DELIVERY_BY_MESSAGE = "SELECT deliveries.id, task_id, event, post, actions, message FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
-        WHERE platform = $1 AND channel = $2 AND message = $3 UNION ALL \
-        SELECT deliveries.id, task_id, event, post, actions, deliveries.message FROM delivery_parts \
+    DELIVERY_BY_MESSAGE = "SELECT deliveries.id, thread_id, platform, space, channel, thread, deliveries.task_id, event, post, message \
+        FROM deliveries JOIN threads ON threads.id = deliveries.thread_id WHERE platform = $1 AND channel = $2 AND message = $3 UNION ALL \
+        SELECT deliveries.id, thread_id, platform, space, channel, thread, deliveries.task_id, event, post, deliveries.message FROM delivery_parts \
         JOIN deliveries ON deliveries.id = delivery_parts.delivery_id JOIN threads ON threads.id = deliveries.thread_id \
-        WHERE platform = $1 AND channel = $2 AND delivery_parts.message = $3 ORDER BY 1";
-    DELIVERY_BY_ID = "SELECT deliveries.id, task_id, event, post, actions, message FROM deliveries WHERE id = $1";
-    SET_ACTIONS = "UPDATE deliveries SET actions = $2 WHERE id = $1";
-    UNDELIVERED = "SELECT deliveries.id, platform, space, channel, thread, task_id, event, state, attempts, error, parked_at, parked_reason, \
+        WHERE platform = $1 AND channel = $2 AND delivery_parts.message = $3 ORDER BY 1 DESC";
+    DELIVERY_BY_ID = "SELECT deliveries.id, thread_id, platform, space, channel, thread, deliveries.task_id, event, post, message \
+        FROM deliveries JOIN threads ON threads.id = thread_id WHERE deliveries.id = $1";
+    UNDELIVERED = "SELECT deliveries.id, platform, space, channel, thread, deliveries.task_id, event, state, attempts, error, parked_at, parked_reason, \
         deliveries.created_at, next_at FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
         WHERE state IN ('queued', 'dead') ORDER BY deliveries.id LIMIT 200";
     COUNT_UNDELIVERED = "SELECT CAST(count(*) AS BIGINT) FROM deliveries WHERE state IN ('queued', 'dead')";
@@ -301,10 +471,49 @@ statements! {
     SET_POSITION = "INSERT INTO positions (platform, stream, value) VALUES ($1, $2, $3) \
         ON CONFLICT (platform, stream) DO UPDATE SET value = excluded.value";
     POSITION = "SELECT value FROM positions WHERE platform = $1 AND stream = $2";
-    THREADS_OF = "SELECT platform, space, channel, thread FROM threads WHERE platform = $1 ORDER BY id";
+    THREADS_OF = "SELECT platform, space, channel, thread FROM threads WHERE platform = $1 AND opens_on IS NULL ORDER BY id";
     INSERT_STRANGER = "INSERT INTO strangers (person, told_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     DELETE_OLD_RECEIPTS = "DELETE FROM inbox WHERE receipt IS NOT NULL AND created_at < $1";
-    DELETE_OLD_DELIVERIES = "DELETE FROM deliveries WHERE (state = 'sent' AND sent_at < $1) OR (state = 'superseded' AND created_at < $1)";
+    // A message with a button that works is kept for as long as the button is good for, and so is one that is kept up to date.
+    DELETE_OLD_DELIVERIES = "DELETE FROM deliveries WHERE ((state = 'sent' AND sent_at < $1) OR (state = 'superseded' AND created_at < $1)) \
+        AND NOT EXISTS (SELECT 1 FROM buttons WHERE delivery_id = deliveries.id AND pressed_at IS NULL AND expires_at > $2) \
+        AND NOT EXISTS (SELECT 1 FROM cards WHERE cards.delivery_id = deliveries.id)";
+
+    // Questions
+    INSERT_QUESTION = "INSERT INTO questions (task_id, run_id, text, hint, choices, asked_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    SET_QUESTION_EVENT = "UPDATE questions SET event_id = $2 WHERE id = $1";
+    QUESTION = "SELECT ", question!(), " FROM questions WHERE id = $1";
+    OPEN_QUESTION = "SELECT ", question!(), " FROM questions WHERE task_id = $1 AND answered_at IS NULL AND closed_at IS NULL";
+    LAST_QUESTION = "SELECT ", question!(), " FROM questions WHERE task_id = $1 ORDER BY id DESC LIMIT 1";
+    ASKING_IN = "SELECT task_id FROM questions WHERE answered_at IS NULL AND closed_at IS NULL AND EXISTS (SELECT 1 FROM buttons \
+        JOIN deliveries ON deliveries.id = buttons.delivery_id JOIN threads ON threads.id = deliveries.thread_id \
+        WHERE buttons.question_id = questions.id AND buttons.pressed_at IS NULL AND deliveries.message IS NOT NULL \
+        AND platform = $1 AND space = $2 AND channel = $3 AND thread = $4) ORDER BY id";
+    // The first answer wins.
+    ANSWER_QUESTION = "UPDATE questions SET answered_at = $2, answered_by = $3, answer = $4, road = $5 \
+        WHERE id = $1 AND answered_at IS NULL AND closed_at IS NULL";
+    LATEST_HOLD = "SELECT ", event!(), " FROM events WHERE task_id = $1 AND kind IN ('blocked', 'block_loop_detected', 'gave_up') \
+        ORDER BY id DESC LIMIT 1";
+    CLOSE_QUESTION = "UPDATE questions SET closed_at = $2 WHERE task_id = $1 AND answered_at IS NULL AND closed_at IS NULL RETURNING id";
+    DELETE_QUESTIONS_OF = "DELETE FROM questions WHERE task_id = $1";
+    END_LOOP = "UPDATE tasks SET block_recurrences = 0 WHERE id = $1";
+
+    // Buttons
+    INSERT_BUTTON = "INSERT INTO buttons (delivery_id, number, label, style, asks, action, task_id, question_id, event_id, origin, who, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    BUTTONS_OF = "SELECT label, style, asks, action, question_id, event_id, origin, who, expires_at, pressed_by FROM buttons \
+        WHERE delivery_id = $1 ORDER BY number";
+    USE_UP_BUTTONS = "UPDATE buttons SET pressed_at = $2, pressed_by = $3 WHERE delivery_id = $1 AND pressed_at IS NULL";
+    DELIVERIES_OF_QUESTION = "SELECT DISTINCT delivery_id FROM buttons WHERE question_id = $1 AND pressed_at IS NULL ORDER BY delivery_id";
+    BUTTON_CARRIER = "SELECT id, thread_id, post, coalesce(edits, message) AS message FROM deliveries WHERE id = $1";
+    SET_SETTLED = "UPDATE deliveries SET settled = $2 WHERE id = $1";
+
+    // Messages of people
+    INSERT_MESSAGE = "INSERT INTO messages (platform, channel, message, task_id, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    TASK_OF_MESSAGE = "SELECT task_id FROM messages WHERE platform = $1 AND channel = $2 AND message = $3";
+    DELETE_MESSAGES_OF = "DELETE FROM messages WHERE task_id = $1";
+    DELETE_OLD_MESSAGES = "DELETE FROM messages WHERE created_at < $1 AND task_id IN (SELECT id FROM tasks WHERE status IN ('done', 'archived'))";
+    TASK_OF_THREAD = "SELECT task_id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND task_id IS NOT NULL";
 
     // Looking
     RUNNING = "SELECT tasks.id AS task_id, runs.profile, runs.claim_expires, tasks.workspace_kind, tasks.workspace_path FROM tasks \
@@ -341,6 +550,29 @@ statements! {
         FROM threads JOIN deliveries ON deliveries.thread_id = threads.id AND deliveries.state = 'queued' \
         LEFT JOIN tasks ON tasks.id = deliveries.task_id WHERE parked_at IS NOT NULL GROUP BY threads.id, deliveries.task_id ORDER BY threads.id";
 
+    // Grants, pairing and the audit
+    GRANTS = "SELECT who, role, platform, space, channel, board, tenant, granted_by, granted_at FROM grants \
+        ORDER BY granted_at, who";
+    SET_GRANT = "INSERT INTO grants (who, role, platform, space, channel, board, tenant, granted_by, granted_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (who, platform, space, channel, board, tenant) \
+        DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at";
+    DELETE_GRANT = "DELETE FROM grants WHERE who = $1 AND platform = $2 AND space = $3 AND channel = $4 AND board = $5 AND tenant = $6";
+    OPEN_PAIRING = "INSERT INTO pairing (id, hash, expires_at) VALUES (1, $1, $2) \
+        ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at, misses = 0";
+    PAIRING = "SELECT hash, expires_at, misses FROM pairing WHERE id = 1";
+    MISS_PAIRING = "UPDATE pairing SET misses = misses + 1 WHERE id = 1";
+    CLOSE_PAIRING = "DELETE FROM pairing WHERE id = 1";
+    PAIRING_TRY = "SELECT at FROM pairing_tries WHERE person = $1";
+    SET_PAIRING_TRY = "INSERT INTO pairing_tries (person, at) VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET at = excluded.at";
+    CLEAR_PAIRING_TRIES = "DELETE FROM pairing_tries";
+    INSERT_AUDIT = "INSERT INTO audit (at, person, place, road, verb, task_id, board, outcome) SELECT $1, $2, $3, $4, $5, $6, $7, $8 \
+        WHERE $8 = 'done' OR NOT EXISTS (SELECT 1 FROM audit WHERE at > $1 - 60000 AND person = $2 AND place = $3 AND road = $4 \
+        AND verb = $5 AND task_id IS NOT DISTINCT FROM $6 AND board = $7 AND outcome = $8)";
+    FORGET_AUDIT = "DELETE FROM audit WHERE at < $1";
+    AUDIT = "SELECT id, at, person, place, road, verb, task_id, board, outcome FROM audit \
+        WHERE (CAST($1 AS TEXT) IS NULL OR task_id = $1) AND (CAST($2 AS TEXT) IS NULL OR person = $2 OR substr(person, 1, length($2) + 2) = $2 || ' (') \
+        ORDER BY id DESC LIMIT $3";
+
     // The board itself
     META = "SELECT key, value FROM meta";
     META_VALUE = "SELECT value FROM meta WHERE key = $1";
@@ -360,11 +592,8 @@ mod tests {
 
     async fn empty_board() -> SqliteConnection {
         let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        for script in [
-            include_str!("../../migrations/sqlite/0001_board.sql"),
-            include_str!("../../migrations/sqlite/0002_chat.sql"),
-        ] {
-            sqlx::raw_sql(script).execute(&mut conn).await.unwrap();
+        for (_, script) in crate::board::schema::MIGRATIONS {
+            sqlx::raw_sql(*script).execute(&mut conn).await.unwrap();
         }
         conn
     }
@@ -441,7 +670,23 @@ mod tests {
             ),
             ("RECEIPT", RECEIPT, &["SEARCH inbox USING INDEX inbox_once (platform=? AND update_id=?)"], 0),
             ("WAITING_REQUESTS", WAITING_REQUESTS, &["SEARCH inbox USING INDEX inbox_waiting (id>?)"], 0),
+            ("NEXT_TURNS", NEXT_TURNS, &["SCAN turns USING INDEX turns_not_over", "SEARCH threads USING"], 1),
+            ("OPEN_TURNS_OF", OPEN_TURNS_OF, &["SEARCH turns USING INDEX turns_open (thread_id=?)"], 0),
+            ("LAST_TURN_OF", LAST_TURN_OF, &["SEARCH turns USING INDEX turns_of_thread (thread_id=?)"], 0),
+            ("SESSION_OF_TASK", SESSION_OF_TASK, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
             ("SUPERSEDE", SUPERSEDE, &["deliveries_of_edits"], 0),
+            ("MARK_CARDS", MARK_CARDS, &["SEARCH cards USING INDEX cards_by_task (task_id=?)"], 0),
+            ("NEXT_CARD", NEXT_CARD, &["cards USING INDEX cards_stale"], 1),
+            ("DUE_CARDS", DUE_CARDS, &["SEARCH cards USING INDEX cards_stale (next_at<?)"], 0),
+            ("PRUNE_EDITS", PRUNE_EDITS, &["deliveries_of_edits"], 0),
+            ("FOLDABLE", FOLDABLE, &["SEARCH deliveries USING INDEX deliveries_owed (thread_id=? AND urgency=?)"], 0),
+            ("OPEN_QUESTION", OPEN_QUESTION, &["SEARCH questions USING INDEX questions_open (task_id=?)"], 0),
+            ("LAST_QUESTION", LAST_QUESTION, &["SEARCH questions USING INDEX questions_by_task (task_id=?)"], 0),
+            ("CLOSE_QUESTION", CLOSE_QUESTION, &["SEARCH questions USING INDEX questions_open (task_id=?)"], 0),
+            ("BUTTONS_OF", BUTTONS_OF, &["SEARCH buttons USING PRIMARY KEY (delivery_id=?)"], 0),
+            ("DELIVERIES_OF_QUESTION", DELIVERIES_OF_QUESTION, &["buttons_of_questions (question_id=?)"], 0),
+            ("TASK_OF_MESSAGE", TASK_OF_MESSAGE, &["SEARCH messages USING PRIMARY KEY"], 0),
+            ("TASK_OF_THREAD", TASK_OF_THREAD, &["SEARCH threads USING INDEX threads_once"], 0),
         ];
         let mut wrong = Vec::new();
         for (name, statement, expected, walks) in hot {

@@ -55,9 +55,25 @@ pub struct Task {
 }
 
 impl Task {
+    /// Whether its last attempt failed, and it has given up or backs off.
+    pub fn has_failed(&self, now: Millis) -> bool {
+        match self.status {
+            Status::Blocked => self.last_error.is_some() && self.last_error == self.block_reason,
+            Status::Ready => self.last_error.is_some() && self.not_before.is_some_and(|at| at > now),
+            Status::Triage
+            | Status::Todo
+            | Status::Scheduled
+            | Status::Running
+            | Status::Review
+            | Status::Done
+            | Status::Archived => false,
+        }
+    }
+
     /// Whether only a person may let it go on.
     pub fn needs_person(&self) -> bool {
-        self.status == Status::Blocked && self.block_kind == Some(BlockKind::NeedsInput)
+        // A question that was asked again without an answer waits in triage.
+        matches!(self.status, Status::Blocked | Status::Triage) && self.block_kind == Some(BlockKind::NeedsInput)
     }
 }
 

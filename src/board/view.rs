@@ -287,6 +287,15 @@ impl Tx {
         Ok(sql!(self, META; fetch_all))
     }
 
+    /// Whether the board is hidden from all but owners and those whom a grant names it to.
+    pub async fn is_private(&mut self) -> Result<bool, Error> {
+        Ok(self.meta(PRIVATE).await?.is_some())
+    }
+
+    pub async fn set_private(&mut self, is_private: bool) -> Result<(), Error> {
+        self.set_meta(PRIVATE, is_private.then_some("on")).await
+    }
+
     pub async fn set_meta(&mut self, key: &str, value: Option<&str>) -> Result<(), Error> {
         match value {
             Some(value) => sql!(self, SET_META, key, value; execute),
@@ -297,14 +306,20 @@ impl Tx {
     }
 
     /// Forgets what is no longer needed: events of ended tasks, acknowledgements and sent posts, all older than a time.
-    /// Answers how many events went.
-    pub async fn forget(&mut self, before: Millis) -> Result<u64, Error> {
+    /// Posts whose buttons still work stay. Answers how many events went.
+    pub async fn forget(&mut self, before: Millis, now: Millis) -> Result<u64, Error> {
         let events = sql!(self, DELETE_OLD_EVENTS, before; execute);
         sql!(self, DELETE_OLD_RECEIPTS, before; execute);
-        sql!(self, DELETE_OLD_DELIVERIES, before; execute);
+        sql!(self, DELETE_OLD_CARDS, before; execute);
+        sql!(self, DELETE_OLD_DELIVERIES, before, now; execute);
+        sql!(self, DELETE_OLD_MESSAGES, before; execute);
+        sql!(self, DELETE_OLD_TURNS, before; execute);
         Ok(events)
     }
 }
+
+/// Under this key a board keeps that it is private.
+const PRIVATE: &str = "private";
 
 /// The refusal of an id that no task has.
 pub(crate) fn unknown(id: &TaskId) -> Error {

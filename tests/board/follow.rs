@@ -2,6 +2,7 @@
 
 use kanban_gateway::board::{
     Actor, TaskId,
+    button::Offer,
     create::NewTask,
     delivery::{Answer, Delivery, Owed},
     finish::HandOff,
@@ -114,7 +115,8 @@ async fn a_watch_that_ends_stops_the_posts_of_this_thread_alone() {
         watch(&f, thread, only(&id)).await;
         watch(&f, thread, Following::default()).await;
     }
-    let unwatch = async |task: Option<&TaskId>| f.write(async |tx| tx.unwatch(&here, task).await).await.unwrap();
+    let unwatch =
+        async |task: Option<&TaskId>| f.write(async |tx| tx.unwatch(&here, task, None, None).await).await.unwrap();
     assert_eq!(unwatch(Some(&id)).await, 1);
     assert_eq!(unwatch(Some(&id)).await, 0);
     assert_eq!(f.board.read().await.unwrap().watches().await.unwrap().len(), 3);
@@ -123,7 +125,7 @@ async fn a_watch_that_ends_stops_the_posts_of_this_thread_alone() {
     assert_eq!(events_owed(&f, &here).await, [""; 0]);
     assert_eq!(events_owed(&f, &there).await, ["completed"]);
     let stranger = thread("stranger");
-    assert_eq!(f.write(async |tx| tx.unwatch(&stranger, None).await).await.unwrap(), 0);
+    assert_eq!(f.write(async |tx| tx.unwatch(&stranger, None, None, None).await).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -138,7 +140,8 @@ async fn the_children_that_a_worker_creates_are_followed_like_their_parent() {
     f.complete(&child).await;
     f.complete(&other).await;
     let posts = owed(&f, &here).await;
-    assert_eq!(posts.iter().map(|d| d.post.task.as_deref()).collect::<Vec<_>>(), [Some(child.as_str())]);
+    let told: Vec<_> = posts.iter().map(|d| (d.post.task.as_deref(), d.post.event.as_deref())).collect();
+    assert_eq!(told, [(Some(child.as_str()), Some("card")), (Some(child.as_str()), Some("completed"))]);
 }
 
 #[tokio::test]
@@ -228,21 +231,22 @@ async fn a_parked_thread_keeps_what_it_is_owed_until_somebody_writes_there() {
 async fn a_button_keeps_its_meaning_until_the_message_is_changed() {
     let f = Fixture::new().await;
     let here = thread("here");
-    let actions = vec![("Yes".to_owned(), vec!["unblock".to_owned(), "t_1".to_owned()])];
+    let actions = vec![Offer::run("Yes", &["unblock", "t_1"])];
     let answer = Answer { body: vec![Block::Text("Sure?".to_owned())], actions: actions.clone(), ..Answer::default() };
     f.write(async |tx| tx.owe_reply(&here, "u1", None, answer, NOW).await).await.unwrap();
     let delivery = owed(&f, &here).await.remove(0);
     assert_eq!(delivery.post.buttons.iter().map(|b| b.label.as_str()).collect::<Vec<_>>(), ["Yes"]);
     f.write(async |tx| tx.delivery_sent(delivery.id, "m1", NOW).await).await.unwrap();
     let told = f.board.read().await.unwrap().told(&here, "m1").await.unwrap().unwrap();
-    assert_eq!(told.actions, actions);
+    assert_eq!(told.buttons.iter().map(|kept| kept.offer.clone()).collect::<Vec<_>>(), actions);
     f.write(async |tx| tx.owe_edit(&told, "m1", vec![Block::Text("Yes, said ann".to_owned())], NOW).await)
         .await
         .unwrap();
     let edit = owed(&f, &here).await.remove(0);
     assert_eq!(edit.post.kind, PostKind::Edit { message: "m1".to_owned() });
     assert!(edit.post.buttons.is_empty());
-    assert!(f.board.read().await.unwrap().told(&here, "m1").await.unwrap().unwrap().actions.is_empty());
+    let told = f.board.read().await.unwrap().told_by_id(delivery.id).await.unwrap().unwrap();
+    assert_eq!(told.buttons[0].pressed_by.as_deref(), Some("gateway"));
 }
 
 #[tokio::test]

@@ -29,7 +29,9 @@ async fn the_second_block_of_one_kind_waits_in_triage_and_is_announced() {
         assert_eq!(f.status(&id).await, "triage");
         assert_eq!(f.kinds(&id).await.last(), Some(&"block_loop_detected"));
     }
-    assert!(kanban_gateway::board::announcement::is_told(kanban_gateway::board::event::Kind::BlockLoopDetected));
+    assert!(
+        kanban_gateway::board::policy::Policy::default().tells(kanban_gateway::board::event::Kind::BlockLoopDetected)
+    );
 }
 
 #[tokio::test]

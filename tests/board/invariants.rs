@@ -217,6 +217,8 @@ fn told_by(events: &[Event]) -> Option<Status> {
             | Kind::AttachmentRemoved
             | Kind::Spawned
             | Kind::Heartbeat
+            | Kind::DirectoryGone
+            | Kind::DirectoryBack
             | Kind::Edited => status,
         }
     })

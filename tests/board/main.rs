@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answer;
 mod attempt;
 mod birth;
+mod cards;
 mod claim;
 mod commit;
 mod crash;
@@ -17,4 +19,6 @@ mod migrations;
 mod outbox;
 mod process;
 mod races;
+#[path = "../support/scale.rs"]
+mod scale;
 mod states;

@@ -3,10 +3,12 @@
 use std::{fs, path::Path, sync::Arc};
 
 use kanban_gateway::board::{
-    BoardSlug, Boards, Reason, SCHEMA_VERSION, Wake,
+    Actor, BoardSlug, Boards, Reason, SCHEMA_VERSION, Wake,
+    button::Deed,
     delivery::{Answer, Owed},
+    question::{Given, Road},
 };
-use kanban_platform::{Author, Block, Button, Input, PostKind, Request, Thread, Urgency};
+use kanban_platform::{Author, Block, Button, Input, PostKind, Request, Style, Thread, Urgency};
 
 use crate::{
     fixture::{Fixture, NOW, dump, open, person, titled},
@@ -106,7 +108,11 @@ async fn a_newer_schema_that_is_still_in_the_log_is_refused() {
     let writer = f.sql();
     writer.execute_batch("PRAGMA user_version = 99").unwrap();
     let first_page = fs::read(f.board.file()).unwrap();
-    assert_eq!(first_page[60..64], [0, 0, 0, 2], "the file itself still says the old version");
+    assert_eq!(
+        first_page[60..64],
+        u32::try_from(SCHEMA_VERSION).unwrap().to_be_bytes(),
+        "the file itself still says the old version"
+    );
     let (got, said) = refusal(f.folder.path()).await;
     assert_eq!(got, Some(Reason::NewerSchema), "{said}");
 }
@@ -263,7 +269,10 @@ async fn posts_of_the_first_schema_go_out_after_the_migration() {
     assert_eq!((&answer.body[..], answer.private), (&[Block::Text("no such task: t_9".to_owned())][..], true));
     assert_eq!((&news.kind, &news.body[..]), (&PostKind::News, &[Block::Text("count to 42\ndone".to_owned())][..]));
     assert_eq!((news.task.as_deref(), news.event.as_deref()), (Some("t_00000002"), Some("completed")));
-    assert_eq!(news.buttons, [Button { key: "0badcafe-3!0".to_owned(), label: "Show".to_owned() }]);
+    assert_eq!(
+        news.buttons,
+        [Button { key: "0badcafe-3!0".to_owned(), label: "Show".to_owned(), style: Style::Plain }]
+    );
     assert_eq!((next[1].attempts, next[1].parts_sent, next[1].next_at), (3, 1, 1_700_000_009_000));
     assert!(next.iter().all(|delivery| delivery.in_doubt_since.is_none()));
     assert_eq!(edit.kind, PostKind::Edit { message: "102".to_owned() });
@@ -275,7 +284,9 @@ async fn posts_of_the_first_schema_go_out_after_the_migration() {
         told.post.body,
         [Block::Text("paint the shed\nwhich \"colour\"? {\"text\": 1}\nblocked · @bob · t_00000001".to_owned())]
     );
-    assert_eq!(told.actions[1], ("Cancel".to_owned(), vec!["cancel".to_owned(), "t_00000001".to_owned()]));
+    let cancel = &told.buttons[1].offer;
+    assert_eq!(cancel.label, "Cancel");
+    assert_eq!(cancel.deed, Deed::Confirm(vec!["cancel".to_owned(), "t_00000001".to_owned()]));
     let (pressed, button) = tx.told_by_key("0badcafe-2!1").await.unwrap().unwrap();
     assert_eq!((pressed.delivery, button), (2, 1));
     assert_eq!(tx.watches().await.unwrap().len(), 2);
@@ -311,12 +322,19 @@ async fn keys_and_receipts_of_the_first_schema_hold_after_the_migration() {
     assert_eq!(tx.receipt("shim", "7:1").await.unwrap().unwrap(), r#"{"exit":0,"stdout":"ok"}"#);
     let again = Request {
         update: "u2".to_owned(),
-        author: Author { platform: "console".to_owned(), id: "ann".to_owned(), name: String::new() },
+        author: Author {
+            platform: "console".to_owned(),
+            id: "ann".to_owned(),
+            name: String::new(),
+            groups: Vec::new(),
+        },
         thread: room("ops", None),
         input: Input::Text("/kanban create twice".to_owned()),
         reply_to: None,
         addressed: true,
         return_address: None,
+        is_channel: false,
+        message: None,
     };
     assert!(!tx.keep_request(&again, NOW).await.unwrap());
     assert!(!tx.acknowledge("console", "u2", "{}", NOW).await.unwrap());
@@ -329,7 +347,8 @@ async fn keys_and_receipts_of_the_first_schema_hold_after_the_migration() {
     tx.commit().await.unwrap();
 
     // The board as it was lies beside it.
-    let backup = rusqlite::Connection::open(folder.path().join("board.db.before-2-from-1")).unwrap();
+    let backup =
+        rusqlite::Connection::open(folder.path().join(format!("board.db.before-{SCHEMA_VERSION}-from-1"))).unwrap();
     assert_eq!(dump(&backup), before);
 }
 
@@ -343,4 +362,30 @@ async fn a_board_of_the_first_schema_without_posts_is_migrated_too() {
     let mut tx = board.write().await.unwrap();
     let key = tx.owe_reply(&room("ops", None), "u1", None, Answer::default(), NOW).await.unwrap();
     assert_eq!(key, "0badcafe-1");
+}
+
+#[tokio::test]
+async fn a_question_of_the_first_schema_can_be_answered_and_its_buttons_are_settled() {
+    let folder = first_board();
+    let conn = rusqlite::Connection::open(folder.path().join("board.db")).unwrap();
+    conn.execute_batch(
+        "UPDATE tasks SET block_kind = 'needs_input', block_reason = 'which?' WHERE id = 't_00000001'; \
+         INSERT INTO events (task_id, run_id, kind, created_at) VALUES ('t_00000001', 7, 'blocked', 1700000001000)",
+    )
+    .unwrap();
+    drop(conn);
+    let board = open(folder.path()).await.unwrap();
+    let id = "t_00000001".parse().unwrap();
+    let mut tx = board.write().await.unwrap();
+    let question = tx.open_question(&id).await.unwrap().unwrap();
+    assert_eq!((question.text.as_deref(), question.asked_at), (Some("which?"), 1_700_000_001_000));
+    let ann = Actor::Person { name: "console:ann".to_owned() };
+    tx.answer(&ann, &id, None, Given::Words("red"), Road::Reply, NOW).await.unwrap();
+    let told = tx.told_by_id(2).await.unwrap().unwrap();
+    assert!(told.buttons.iter().all(|kept| kept.pressed_by.as_deref() == Some("console:ann")));
+    let owed = tx.threads_owed().await.unwrap();
+    let edits = tx.next_deliveries(owed[0].id).await.unwrap();
+    let edits: Vec<_> = edits.iter().filter(|owed| matches!(owed.post.kind, PostKind::Edit { .. })).collect();
+    assert_eq!(edits.len(), 1);
+    assert!(edits[0].post.text().ends_with("→ red: console:ann"), "{}", edits[0].post.text());
 }

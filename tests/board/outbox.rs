@@ -2,6 +2,7 @@
 
 use kanban_gateway::board::{
     TaskId,
+    button::Offer,
     delivery::{Answer, Delivery, Told},
     task::BlockKind,
     thread::Following,
@@ -25,7 +26,7 @@ async fn texts(f: &Fixture, thread: &Thread) -> Vec<String> {
 }
 
 async fn answer(f: &Fixture, thread: &Thread, text: &str, actions: &[(&str, &str)]) -> i64 {
-    let actions = actions.iter().map(|(label, verb)| ((*label).to_owned(), vec![(*verb).to_owned()])).collect();
+    let actions = actions.iter().map(|(label, verb)| Offer::run(label, &[verb])).collect();
     let answer = Answer { body: vec![Block::Text(text.to_owned())], actions, ..Answer::default() };
     let key = f.write(async |tx| tx.owe_reply(thread, text, None, answer, NOW).await).await.unwrap();
     key.rsplit_once('-').unwrap().1.parse().unwrap()
@@ -268,7 +269,7 @@ async fn a_button_is_found_by_its_key_on_its_own_board_alone() {
     let mut tx = f.board.read().await.unwrap();
     for (number, key) in keys.iter().enumerate() {
         let (told, found) = tx.told_by_key(key).await.unwrap().unwrap();
-        assert_eq!((found, told.actions.len(), told.post.thread), (number, 2, here.clone()));
+        assert_eq!((found, told.buttons.len(), told.post.thread), (number, 2, here.clone()));
         assert!(other.board.read().await.unwrap().told_by_key(key).await.unwrap().is_none());
     }
     // The last part of a long post carries the buttons under the key of the whole.
@@ -325,9 +326,9 @@ async fn what_is_no_longer_needed_is_forgotten_and_no_key_comes_again() {
     f.write(async |tx| tx.delivery_part_sent(newest, 1, "m1").await).await.unwrap();
     f.write(async |tx| tx.delivery_sent(newest, "m1", NOW).await).await.unwrap();
     let waiting = answer(&f, &here, "still owed", &[]).await;
-    f.write(async |tx| tx.forget(NOW).await).await.unwrap();
+    f.write(async |tx| tx.forget(NOW, NOW).await).await.unwrap();
     assert_eq!(f.count("SELECT count(*) FROM deliveries"), 4, "nothing of now");
-    f.write(async |tx| tx.forget(NOW + 1).await).await.unwrap();
+    f.write(async |tx| tx.forget(NOW + 1, NOW + 1).await).await.unwrap();
     assert_eq!(f.count("SELECT count(*) FROM deliveries"), 1);
     assert_eq!(f.count("SELECT count(*) FROM delivery_parts"), 0);
     assert_eq!(texts(&f, &here).await, ["still owed"]);
