@@ -89,6 +89,7 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
     let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
     // What one command does is told by its answer; the log is for what nobody asked about.
     let logs = Logs { level: settings.logs.level.min(LogLevel::Warn), ..settings.logs.clone() };
+    telemetry::hide(Arc::clone(&settings.redactor));
     telemetry::start(&logs, &environment);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
@@ -127,6 +128,7 @@ fn up(args: &verbs::Up, home: PathBuf, environment: Environment) -> Result<Answe
         Some(ConsoleForm::Json) => Some(Mode::Json),
         Some(ConsoleForm::Off) => None,
     };
+    telemetry::hide(Arc::clone(&settings.redactor));
     let is_typed_at = [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()] == [true; 3];
     if console == Some(Mode::Text) && is_typed_at {
         let path = home.join("gateway.log");

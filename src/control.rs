@@ -103,8 +103,8 @@ impl Control {
         if peer.uid() != rustix::process::geteuid().as_raw() {
             return Ok(());
         }
-        let worker = match peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
-            Some(pid) => self.worker_above(pid).await?,
+        let peer = match peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
+            Some(pid) => self.peer_of(pid).await?,
             None => return Ok(()),
         };
         let (reading, mut writing) = stream.split();
@@ -117,45 +117,54 @@ impl Control {
                 read = bounded.read_until(b'\n', &mut line) => if read? == 0 { return Ok(()) },
                 () = shutdown.cancelled() => return Ok(()),
             }
-            let mut answer = self.answer(&line, worker.as_ref()).await;
+            let mut answer = self.answer(&line, &peer).await;
             answer.push(b'\n');
             writing.write_all(&answer).await?;
         }
     }
 
-    async fn answer(&self, line: &[u8], worker: Option<&Caller>) -> Vec<u8> {
+    async fn answer(&self, line: &[u8], peer: &Peer) -> Vec<u8> {
         let told = |reply: Reply| serde_json::to_vec(&answer(reply)).unwrap_or_default();
         match serde_json::from_slice(line) {
             Ok(Ask::Call { run, token, call }) => {
                 serde_json::to_vec(&apply_call(&self.desk, run, &token, &call).await).unwrap_or_default()
             }
-            Ok(Ask::Run { argv, folder }) => told(self.run(&argv, folder, worker).await),
-            Ok(Ask::Say { say }) => serde_json::to_vec(&self.say(say, worker).await).unwrap_or_default(),
+            Ok(Ask::Run { argv, folder }) => told(self.run(&argv, folder, peer).await),
+            Ok(Ask::Say { say }) => serde_json::to_vec(&self.say(say, peer).await).unwrap_or_default(),
             Err(error) => {
                 told(Reply { exit: 2, ..Reply::refused(format!("the gateway does not understand this line: {error}")) })
             }
         }
     }
 
-    async fn run(&self, argv: &[String], folder: PathBuf, worker: Option<&Caller>) -> Reply {
+    async fn run(&self, argv: &[String], folder: PathBuf, peer: &Peer) -> Reply {
         let command = match from_words(argv, Surface::Internal) {
             Ok(command) => command,
             Err(mistake) if mistake.exit == 0 => return Reply::text(mistake.text),
             Err(mistake) => return Reply { exit: mistake.exit, ..Reply::refused(mistake.text) },
         };
-        let caller = match worker {
-            Some(worker) => worker.clone(),
-            None => owner(&self.desk, folder),
+        let caller = match peer {
+            Peer::Worker(worker) => (**worker).clone(),
+            Peer::Turn => return Reply::refused("the agent of a thread has no door to the board"),
+            Peer::Owner => owner(&self.desk, folder),
         };
         self.desk.run(&caller, &command, None).await.reply
     }
 
-    async fn say(&self, say: Say, worker: Option<&Caller>) -> SayAnswer {
-        if worker.is_some() {
-            return SayAnswer::Refused(
-                "a worker may not speak in the console; it talks back with `kanban comment`, `block` and `complete`"
-                    .to_owned(),
-            );
+    async fn say(&self, say: Say, peer: &Peer) -> SayAnswer {
+        match peer {
+            Peer::Owner => {}
+            Peer::Worker(_) => {
+                return SayAnswer::Refused(
+                    "a worker may not speak in the console; it talks back with `kanban comment`, `block` and `complete`"
+                        .to_owned(),
+                );
+            }
+            Peer::Turn => {
+                return SayAnswer::Refused(
+                    "the agent of a thread may not speak in the console; it prints its answer".to_owned(),
+                );
+            }
         }
         let Some(console) = &self.console else {
             return SayAnswer::Refused(
@@ -169,27 +178,34 @@ impl Control {
         }
     }
 
-    /// The worker that a process belongs to, whatever it says of itself: one below a shim of this home.
-    async fn worker_above(&self, pid: u32) -> io::Result<Option<Caller>> {
+    /// Who a process is, whatever it says of itself: a worker or an agent is below a shim of this home.
+    async fn peer_of(&self, pid: u32) -> io::Result<Peer> {
         for rundir in shim::all_above(pid, &self.program) {
+            if rundir.parent() == Some(&self.desk.home().join("turns")) {
+                return Ok(Peer::Turn);
+            }
             if rundir.parent() != Some(&self.desk.home().join("run")) {
                 continue;
             }
             let spec = Spec::read(&rundir)?;
             let board = self.desk.boards.get(&spec.board).await.map_err(io::Error::other)?;
-            return caller_of(&board, spec.run).await.map(Some).map_err(io::Error::other);
+            return caller_of(&board, spec.run).await.map(Box::new).map(Peer::Worker).map_err(io::Error::other);
         }
-        Ok(None)
+        Ok(Peer::Owner)
     }
+}
+
+/// Who is at the other end of a connection.
+enum Peer {
+    Owner,
+    Worker(Box<Caller>),
+    /// The agent of a thread, at work on a message.
+    Turn,
 }
 
 /// The local owner, typing in a folder.
 pub fn owner(desk: &Desk, folder: PathBuf) -> Caller {
-    Caller {
-        actor: Actor::Person { name: desk.environment.user_name() },
-        role: Role::Owner,
-        place: Place::Terminal { folder },
-    }
+    Caller::new(Actor::Person { name: desk.environment.user_name() }, Role::Owner, Place::Terminal { folder })
 }
 
 /// The command line's end of the socket.

@@ -5,8 +5,10 @@
 mod attempt;
 mod call;
 mod cap;
+mod gone;
 mod place;
 mod recovery;
+pub mod worker;
 pub mod workspace;
 
 use std::{
@@ -25,7 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{attempt::Attempt, cap::Room};
 pub use self::{
     call::{answer, apply_call, caller_of},
-    place::log,
+    place::{TURN_LOGS, log, turn_log},
     recovery::stop_what_was_closed,
 };
 use crate::{
@@ -44,6 +46,9 @@ use crate::{
 
 /// How often the boards are asked whether somebody else has written to them.
 const SLOW_CHECK: Duration = Duration::from_secs(5);
+
+/// How often a directory is looked for again that is gone.
+const DIRECTORY_CHECK: Duration = Duration::from_secs(30);
 
 /// How long a worker may go on after it has completed or blocked its task.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -136,6 +141,8 @@ pub struct Dispatcher {
     attempt: Arc<Attempt>,
     /// Counts the boards' writers from outside.
     versions: HashMap<BoardSlug, i64>,
+    /// A task could not start at the last look since its directory is gone.
+    awaits_directory: bool,
 }
 
 impl Dispatcher {
@@ -150,7 +157,7 @@ impl Dispatcher {
             starts_only: AtomicBool::new(false),
             failure_limits: Mutex::default(),
         });
-        Self { desk, live: HashMap::new(), ended, attempt, versions: HashMap::new() }
+        Self { desk, live: HashMap::new(), ended, attempt, versions: HashMap::new(), awaits_directory: false }
     }
 
     /// Takes up the runs of an earlier gateway, then looks whenever there is reason to, until shutdown. Workers live on.
@@ -167,6 +174,9 @@ impl Dispatcher {
                 tracing::error!(%error, "a look at the boards failed");
             }
             let alarm = self.alarm().await;
+            let directory =
+                self.awaits_directory.then_some(i64::try_from(DIRECTORY_CHECK.as_millis()).unwrap_or(i64::MAX));
+            let alarm = alarm.into_iter().chain(directory).min();
             due = true;
             tokio::select! {
                 biased;
@@ -197,6 +207,7 @@ impl Dispatcher {
                 self.stop_what_was_taken_away(board).await?;
             }
         }
+        self.awaits_directory = false;
         if !report.paused {
             self.start(&boards, look, &mut report).await?;
         }
@@ -316,6 +327,9 @@ impl Dispatcher {
             return Ok(());
         }
         if !room.has_place(board.slug(), directory.as_deref()) {
+            return Ok(());
+        }
+        if self.has_no_directory(board, &task, look.dry_run).await? {
             return Ok(());
         }
         if look.dry_run {

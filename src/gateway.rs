@@ -1,12 +1,16 @@
 //! The gateway: takes requests in from the platforms, and starts and stops everything that runs.
 
+mod addressed;
+mod answer;
 mod inbox;
+mod lane;
 pub mod lock;
 pub mod platforms;
+mod press;
 mod suggest;
 mod up;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use kanban_platform::{
@@ -18,14 +22,25 @@ use tokio::{
 };
 use tracing::Instrument;
 
+use self::addressed::addressed;
 pub use self::up::{Up, up};
+use self::{
+    answer::{Subject, is_talk},
+    press::Pressed,
+};
 use crate::{
-    board::{Actor, Board, Error, TaskId, delivery::Told, task::Status},
-    command::{
-        Caller, Desk, Kanban, Mistake, Outcome, Place, Press, Reply, Update, from_chat, from_words, named_verb,
-        slash_command, spec,
+    board::{
+        Actor, Board, Error, ProfileName, TaskId,
+        delivery::Told,
+        grant::{Code, Granted},
+        pin::Pin,
     },
-    settings::Role,
+    command::{
+        Caller, Desk, Kanban, Mistake, Outcome, Place, Press, Reply, Road, Update, Verb, access, from_chat, from_words,
+        named_verb, readable, slash_command, spec, verbs::Own,
+    },
+    notifier::Platforms,
+    settings::{Role, Standing},
 };
 
 /// The port that platforms call.
@@ -33,34 +48,69 @@ pub struct Gateway {
     desk: Desk,
     /// A request was kept and is to be acted on.
     kept: Notify,
+    /// The platforms, for what was said in a thread.
+    platforms: Platforms,
 }
 
 impl Gateway {
     pub fn new(desk: Desk) -> Self {
-        Self { desk, kept: Notify::new() }
+        Self { desk, kept: Notify::new(), platforms: Platforms::new() }
+    }
+
+    /// With the platforms whose threads it may read.
+    pub fn with_platforms(self, platforms: Platforms) -> Self {
+        Self { platforms, ..self }
     }
 
     async fn route(&self, request: &Request, update: &Update) -> Outcome {
-        let settings = self.desk.settings.get();
-        let place = Place::Thread(request.thread.clone());
-        let actor = Actor::Person { name: request.author.to_string() };
-        let Some(role) = settings.access.role_of(&request.author) else {
-            let caller = Caller { actor, role: Role::Guest, place };
+        let caller = match self.caller(request).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                let caller = stranger(request);
+                return self.desk.answer(&caller, Some(update), self.desk.failed(&caller, None, &error)).await;
+            }
+        };
+        if let Some((code, may_be_words)) = code_of(request, &caller.standing)
+            && let Some(outcome) = self.desk.pair(&caller, update, &request.author, &code, may_be_words).await
+        {
+            return outcome;
+        }
+        if caller.standing.is_empty() {
             return match self.is_aside(request).await {
                 Ok(true) => self.desk.answer(&caller, Some(update), Reply::silent()).await,
                 Ok(false) => self.desk.turn_away(&caller, update, &request.author).await,
                 Err(error) => self.desk.answer(&caller, Some(update), self.desk.failed(&caller, None, &error)).await,
             };
-        };
-        let caller = Caller { actor, role, place };
+        }
         match &request.input {
             Input::Text(text) => match slash_command(text) {
                 Some(command) => self.run(&caller, from_chat(&command), None, update).await,
                 None => self.hear(&caller, request, text, update).await,
             },
             Input::Words(words) => self.run(&caller, from_words(words, Surface::Chat), None, update).await,
-            Input::Press { message, button } => self.press(&caller, &request.thread, message, button, update).await,
+            Input::Press { message, button, words } => {
+                self.press(&caller, request, &Pressed { message, button, words: words.as_deref() }, update).await
+            }
         }
+    }
+
+    /// Who speaks in a request, with what they hold there now: asked anew for a request that has waited.
+    async fn caller(&self, request: &Request) -> Result<Caller, Error> {
+        let mut tx = self.inbox().await?.read().await?;
+        let pin = tx.pin(&request.thread).await?;
+        let standing = self.standing(&request.author, Some(&request.thread), &tx.grants().await?);
+        let role = standing.highest().unwrap_or(Role::Guest);
+        Ok(Caller { role, standing, pin, is_channel: request.is_channel, ..stranger(request) })
+    }
+
+    /// What is in force in a thread.
+    async fn pin(&self, thread: &Thread) -> Result<Pin, Error> {
+        self.inbox().await?.read().await?.pin(thread).await
+    }
+
+    /// What a person holds in a place, by the settings and by what was granted since.
+    fn standing(&self, author: &Author, place: Option<&Thread>, granted: &[Granted]) -> Standing {
+        self.desk.settings.get().access.standing(author, place, &readable(granted))
     }
 
     async fn run(
@@ -82,112 +132,138 @@ impl Gateway {
         }
     }
 
-    /// A message that is no command: a reply to the post of a task that waits for a person is the answer to it.
+    /// Whether a caller may know of a task of a board, or of the board at all; what others may not see is not there.
+    async fn is_seen(&self, caller: &Caller, board: &Board, task: Option<&TaskId>) -> Result<bool, Error> {
+        if caller.standing.everywhere() == Some(Role::Owner) {
+            return Ok(true);
+        }
+        let rights = access::rights(caller, board).await?;
+        let Some(id) = task else { return Ok(!rights.is_empty()) };
+        match board.read().await?.task(id).await {
+            Ok(task) => Ok(access::sees_task(&rights, &task)),
+            Err(Error::Refused(_)) => Ok(!rights.is_empty()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// A message that is no command: where a task waits for a person, it is the answer.
     async fn hear(&self, caller: &Caller, request: &Request, text: &str, update: &Update) -> Outcome {
-        let asked = match &request.reply_to {
-            Some(message) => self.told(&request.thread, message).await,
-            None => Ok(None),
+        let subject = match self.subject_for(caller, request).await {
+            Ok(subject) => subject,
+            Err(error) => return self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         };
-        let waiting = match asked {
-            Ok(Some((board, told))) => {
-                self.waiting(&board, &told).await.map(|found| found.map(|verb| (board, told, verb)))
+        // Replies to what is said in a task's own thread are meant for the task as well.
+        let about = subject.as_ref().filter(|subject| subject.is_own).map(|subject| subject.task.clone());
+        let update = &Update { message: request.message.clone().zip(about), ..update.clone() };
+        if is_talk(text) {
+            return self.desk.answer(caller, Some(update), Reply::silent()).await;
+        }
+        if subject.is_some() && self.is_command_before_answer(request, text) {
+            return self.overhear(caller, request, text, true, update).await;
+        }
+        if let Some(subject) = &subject {
+            let road = if subject.told.is_none() { Road::Thread } else { caller.road };
+            match self.answer(&caller.by(road), request, subject, text, update).await {
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) => {}
+                Err(error) => {
+                    let reply = self.desk.failed(caller, Some(subject.board.slug()), &error);
+                    return self.desk.answer(caller, Some(update), reply).await;
+                }
             }
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        };
-        match waiting {
-            Ok(Some(_)) if text.trim().is_empty() => {
-                let hint = "an empty reply is no answer; reply with the words that the task waits for";
-                self.desk.answer(caller, Some(update), Reply::refused(hint)).await
-            }
-            Ok(Some((board, told, verb))) => {
-                let task = told.task.unwrap_or_default();
-                let words = [verb, &task, "--reason", text].map(str::to_owned);
-                self.run(caller, on(&board, &words), None, update).await
-            }
-            Ok(None) if !request.addressed => self.desk.answer(caller, Some(update), Reply::silent()).await,
-            // Whoever speaks to us need not say `/kanban`, if the first word is a verb.
-            Ok(None) if named_verb(text) => self.run(caller, from_chat(text), None, update).await,
-            Ok(None) => {
-                let hint = "this is not a command; `/kanban help` lists what I understand, and a reply to a question of a task answers it";
-                self.desk.answer(caller, Some(update), Reply { exit: 2, ..Reply::refused(hint) }).await
-            }
+        }
+        match self.is_to_us(request).await {
+            Ok(is_to_us) => self.overhear(caller, request, text, is_to_us, update).await,
             Err(error) => self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         }
     }
 
-    /// Whether a message is for somebody else: nobody addressed it to us, and it replies to no post of ours.
-    async fn is_aside(&self, request: &Request) -> Result<bool, Error> {
-        match (&request.input, &request.reply_to) {
-            (Input::Text(text), _) if request.addressed || slash_command(text).is_some() => Ok(false),
-            (Input::Text(_), Some(message)) => Ok(self.told(&request.thread, message).await?.is_none()),
-            (Input::Text(_), None) => Ok(true),
-            (Input::Words(_) | Input::Press { .. }, _) => Ok(false),
+    /// Whether a message in a task's own thread is a command to us rather than an answer: it addresses us, and names a
+    /// profile that there is, or is a command as a whole that names a task or has nothing but its verb and options.
+    fn is_command_before_answer(&self, request: &Request, text: &str) -> bool {
+        if !request.addressed || request.reply_to.is_some() {
+            return false;
+        }
+        if let Some(to) = addressed(text) {
+            let name = to.name().parse::<ProfileName>();
+            return name.is_ok_and(|name| self.desk.settings.get().profiles.find(&name).is_ok());
+        }
+        let words: Vec<&str> = text.split_whitespace().skip_while(|word| word.eq_ignore_ascii_case("kanban")).collect();
+        let is_bare = words.get(1).is_none_or(|word| word.starts_with('-'));
+        let names_task = words.iter().skip(1).any(|word| word.starts_with("t_") && word.parse::<TaskId>().is_ok());
+        named_verb(text) && (is_bare || names_task) && from_chat(text).is_ok()
+    }
+
+    /// The task that a message is about, if the caller may know of it.
+    async fn subject_for(&self, caller: &Caller, request: &Request) -> Result<Option<Subject>, Error> {
+        match self.subject(request).await? {
+            Some(subject) if self.is_seen(caller, &subject.board, Some(&subject.task)).await? => Ok(Some(subject)),
+            Some(_) | None => Ok(None),
         }
     }
 
-    /// The verb by which a reply lets the task of a post go on, if it waits for a person.
-    async fn waiting(&self, board: &Board, told: &Told) -> Result<Option<&'static str>, Error> {
-        let Some(id) = told.task.as_ref().and_then(|task| task.parse::<TaskId>().ok()) else { return Ok(None) };
-        let told_of_block = matches!(told.event.as_deref(), Some("blocked" | "block_loop_detected" | "gave_up"));
-        let task = match board.read().await?.task(&id).await {
-            Ok(task) => task,
-            Err(Error::Refused(_)) => return Ok(None),
-            Err(fault) => return Err(fault),
-        };
-        Ok(match task.status {
-            Status::Blocked if told_of_block => Some("unblock"),
-            Status::Triage if told_of_block => Some("promote"),
-            Status::Triage
-            | Status::Todo
-            | Status::Scheduled
-            | Status::Ready
-            | Status::Running
-            | Status::Blocked
-            | Status::Review
-            | Status::Done
-            | Status::Archived => None,
-        })
+    /// Whether somebody addressed us, or replies to a post of ours.
+    async fn is_to_us(&self, request: &Request) -> Result<bool, Error> {
+        match &request.reply_to {
+            Some(message) if !request.addressed => Ok(self.told(&request.thread, message).await?.is_some()),
+            Some(_) | None => Ok(request.addressed),
+        }
     }
 
-    /// A press runs the command behind the button as the person who pressed.
-    async fn press(&self, caller: &Caller, thread: &Thread, message: &str, button: &str, update: &Update) -> Outcome {
-        let found = match self.pressed(thread, message, button).await {
-            Ok(found) => found,
-            Err(error) => return self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
-        };
-        let refusal = match found {
-            Some((_, told, _)) if told.is_pressed() => Press::TOO_LATE.to_owned(),
-            Some((board, told, number)) => {
-                if let Some((label, words)) = number.and_then(|number| told.actions.get(number)) {
-                    let press = Press { told: &told, message, label };
-                    return self.run(caller, on(&board, words), Some(&press), update).await;
-                }
-                format!("there is no button `{button}` below this message")
-            }
-            None => "this button is no longer there".to_owned(),
-        };
-        self.desk.answer(caller, Some(update), Reply::refused(refusal)).await
-    }
-
-    /// The post whose button was pressed, and the button's number: by its key, which names the post, or by its label.
-    async fn pressed(
+    /// A message that answers nothing: a command to us, a turn for the thread's agent, or nobody's business.
+    async fn overhear(
         &self,
-        thread: &Thread,
-        message: &str,
-        button: &str,
-    ) -> Result<Option<(Board, Told, Option<usize>)>, Error> {
-        for board in self.desk.boards.all().await? {
-            let found = board.read().await?.told_by_key(button).await?;
-            if let Some((told, number)) = found.filter(|(told, _)| told.post.thread.platform == thread.platform) {
-                return Ok(Some((board, told, Some(number))));
+        caller: &Caller,
+        request: &Request,
+        text: &str,
+        is_to_us: bool,
+        update: &Update,
+    ) -> Outcome {
+        let resident = self.resident(caller, text, is_to_us);
+        // Whoever speaks to us need not say `/kanban`, if the first word is a verb. Where an agent listens, the words
+        // must be a command as a whole: "show me the tests" is for the agent.
+        let command = (is_to_us && named_verb(text)).then(|| from_chat(text));
+        let is_whole =
+            |command: &Result<Kanban, Mistake>| command.as_ref().map_or_else(|wrong| wrong.exit == 0, |_| true);
+        match (command, resident) {
+            (Some(command), resident) if is_whole(&command) || resident.is_none() => {
+                self.run(caller, command, None, update).await
+            }
+            // Where an agent listens, a profile is named without a word to us; people may name each other there as well.
+            (_, resident)
+                if let Some(to) = addressed(text)
+                    && (is_to_us || (resident.is_some() && to.is_known(&self.desk.settings.get()))) =>
+            {
+                self.task_for(caller, request, to, update).await
+            }
+            (_, Some(name)) => self.queue(caller, request, text, &name, is_to_us, update).await,
+            (_, None) if !request.addressed => self.desk.answer(caller, Some(update), Reply::silent()).await,
+            (_, None) => {
+                let hint = "this is not a command; `/kanban help` lists what I understand, and a reply to a question of a task answers it";
+                self.desk.answer(caller, Some(update), Reply { exit: 2, ..Reply::refused(hint) }).await
             }
         }
-        let found = self.told(thread, message).await?;
-        Ok(found.map(|(board, told)| {
-            let number = told.actions.iter().position(|(label, _)| label.eq_ignore_ascii_case(button));
-            (board, told, number)
-        }))
+    }
+
+    /// Whether a message is for somebody else: nobody addressed it to us, it replies to no post of ours, and no task
+    /// waits for it.
+    async fn is_aside(&self, request: &Request) -> Result<bool, Error> {
+        let Input::Text(text) = &request.input else { return Ok(false) };
+        if request.addressed || slash_command(text).is_some() {
+            return Ok(false);
+        }
+        if is_talk(text) {
+            return Ok(true);
+        }
+        if let Some(message) = &request.reply_to
+            && self.told(&request.thread, message).await?.is_some()
+        {
+            return Ok(false);
+        }
+        match self.subject(request).await? {
+            Some(Subject { board, task, .. }) => Ok(board.read().await?.open_question(&task).await?.is_none()),
+            None => Ok(true),
+        }
     }
 
     /// The post of ours behind a message, and the board that it came from.
@@ -223,6 +299,49 @@ fn on(board: &Board, words: &[String]) -> Result<Kanban, Mistake> {
     from_words(words, Surface::Chat).map(|command| Kanban { board: Some(board.slug().clone()), ..command })
 }
 
+/// Who speaks in a request, before it is known what they hold.
+fn stranger(request: &Request) -> Caller {
+    let actor = Actor::Person { name: request.author.to_string() };
+    let caller = Caller::new(actor, Role::Guest, Place::Thread(request.thread.clone()));
+    Caller { road: road_of(request), standing: Standing::default(), ..caller }
+}
+
+/// How a request came in.
+fn road_of(request: &Request) -> Road {
+    match &request.input {
+        Input::Words(_) => Road::Slash,
+        Input::Press { words: Some(_), .. } => Road::Form,
+        Input::Press { words: None, .. } => Road::Button,
+        Input::Text(text) if slash_command(text).is_none() && request.reply_to.is_some() => Road::Reply,
+        Input::Text(_) => Road::Text,
+    }
+}
+
+/// The code by which somebody wants to become owner: as the command says it, or, of whoever does not own everything yet,
+/// as the whole message. What somebody says who is known here may be words like any others; answers that too.
+fn code_of(request: &Request, standing: &Standing) -> Option<(Code, bool)> {
+    let is_known = !standing.is_empty();
+    let command = match &request.input {
+        Input::Words(words) => from_words(words, Surface::Chat),
+        Input::Text(text) => match slash_command(text) {
+            Some(command) => from_chat(&command),
+            None => match Code::read(text) {
+                // Whatever a known person says here goes to a task or to an agent, and a code is for neither.
+                Some(code) if request.addressed || is_known => {
+                    return (standing.everywhere() != Some(Role::Owner)).then_some((code, is_known));
+                }
+                None if request.addressed => from_chat(text),
+                Some(_) | None => return None,
+            },
+        },
+        Input::Press { .. } => return None,
+    };
+    match command.ok()?.verb? {
+        Verb::Own(Own::Pair(args)) => Code::read(&args.code.join(" ")).map(|code| (code, false)),
+        Verb::Read(_) | Verb::Write(_) | Verb::Operate(_) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => None,
+    }
+}
+
 /// Whether a message is for us, so that it is kept and answered.
 fn is_for_us(request: &Request) -> bool {
     request.addressed
@@ -238,6 +357,7 @@ fn update_of(request: &Request) -> Update {
         platform: request.thread.platform.clone(),
         id: request.update.clone(),
         return_address: request.return_address.clone(),
+        message: None,
     }
 }
 
@@ -262,13 +382,17 @@ impl Gateway {
 
     /// The tasks of a person that are not done, for a page of their own.
     async fn own_tasks(&self, author: &Author) -> Result<Vec<Block>, Error> {
-        let settings = self.desk.settings.get();
-        if settings.access.role_of(author).is_none() {
+        let granted = self.inbox().await?.read().await?.grants().await?;
+        let standing = self.standing(author, None, &granted);
+        if standing.is_empty() {
             return Ok(vec![Block::Text("You are not known here; an owner can let you in.".to_owned())]);
         }
         let mut body = Vec::new();
         for board in self.desk.boards.all().await? {
-            let tasks = board.read().await?.open_tasks_of(&format!("{}:{}", author.platform, author.id)).await?;
+            let mut tx = board.read().await?;
+            let rights = standing.on(board.slug(), tx.is_private().await?);
+            let mut tasks = tx.open_tasks_of(&format!("{}:{}", author.platform, author.id)).await?;
+            tasks.retain(|task| access::sees_task(&rights, task));
             if !tasks.is_empty() {
                 body.push(Block::Title(format!("Board {}", board.slug())));
             }
@@ -322,16 +446,22 @@ impl Commands for Gateway {
     }
 
     async fn suggest(&self, field: &Field) -> Vec<Suggestion> {
-        self.suggestions(field).await.unwrap_or_else(|error| {
+        let redactor = Arc::clone(&self.desk.settings.get().redactor);
+        let mut found = self.suggestions(field).await.unwrap_or_else(|error| {
             tracing::error!(%error, "suggestions cannot be made");
             Vec::new()
-        })
+        });
+        for suggestion in &mut found {
+            suggestion.label = redactor.cleaned(std::mem::take(&mut suggestion.label));
+        }
+        found
     }
 
     async fn home(&self, author: &Author) -> Vec<Block> {
-        self.own_tasks(author).await.unwrap_or_else(|error| {
+        let body = self.own_tasks(author).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a person's tasks cannot be read");
             vec![Block::Text("The board cannot be read at present.".to_owned())]
-        })
+        });
+        self.desk.settings.get().redactor.blocks(body)
     }
 }

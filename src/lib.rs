@@ -14,7 +14,7 @@
 //! Beside them: [`notifier`] hands posts to platforms, [`control`] is the socket that the command line and the shims
 //! reach a gateway by, [`cli`] is the command line itself, [`doctor`] says what is usable here. What comes from outside
 //! comes by [`settings`], [`clock`] and [`random`]; [`telemetry`] is the program's own log, [`secret`] what it must not
-//! show, [`suggest`] the distance behind "did you mean".
+//! show, [`redact`] what takes that out of texts, [`suggest`] the distance behind "did you mean".
 //!
 //! # Invariants
 //!
@@ -50,6 +50,7 @@ pub mod gateway;
 pub mod notifier;
 pub mod process;
 pub mod random;
+pub mod redact;
 pub mod secret;
 pub mod settings;
 pub mod shim;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kanban_platform::{Platform, Post, PostError, PostKind, Thread};
+use kanban_platform::{Block, Platform, Post, PostError, PostKind, Thread, Urgency};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
@@ -14,9 +14,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    board::{Board, BoardSlug, Boards, Error, delivery::Delivery},
+    board::{Board, BoardSlug, Boards, Error, card::EVENT as CARD, delivery::Delivery, digest, opening::Unopened},
     clock::{Clock, Millis},
+    command::SharedSettings,
     random,
+    redact::Redactor,
 };
 
 /// How long a platform may take for one post, unless another time is given.
@@ -34,6 +36,7 @@ pub struct Notifier {
     platforms: Platforms,
     clock: Clock,
     deadline: Duration,
+    settings: Option<SharedSettings>,
 }
 
 /// One thread of one board.
@@ -48,12 +51,22 @@ struct Drained {
 
 impl Notifier {
     pub fn new(boards: Boards, platforms: Platforms, clock: Clock) -> Self {
-        Self { boards, platforms, clock, deadline: POST_DEADLINE }
+        Self { boards, platforms, clock, deadline: POST_DEADLINE, settings: None }
     }
 
     /// The same with another time that a platform may take for one post.
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same, taking the secrets of these settings out of what goes out, beside whatever looks like a token.
+    pub fn with_settings(self, settings: SharedSettings) -> Self {
+        Self { settings: Some(settings), ..self }
+    }
+
+    /// What takes secrets out of texts at present.
+    fn redactor(&self) -> Arc<Redactor> {
+        self.settings.as_ref().map_or_else(Arc::default, |settings| Arc::clone(&settings.get().redactor))
     }
 
     /// Delivers until shutdown, then what can be delivered within `drain`.
@@ -68,9 +81,16 @@ impl Notifier {
         loop {
             let now = self.clock.now();
             waiting.retain(|_, at| *at > now);
+            let next_card = match self.draw_cards(now).await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::error!(%error, "cards cannot be brought up to date");
+                    Some(now + LONGEST_WAIT)
+                }
+            };
             match self.owed().await {
                 Ok(owed) => {
-                    for (board, id, thread) in owed {
+                    for (board, id, thread, is_unopened) in owed {
                         let key = (board.slug().clone(), id);
                         if !waiting.contains_key(&key) && !busy.contains_key(&key) {
                             busy.insert(key.clone(), wakes);
@@ -79,7 +99,7 @@ impl Notifier {
                                 let again = Some(this.clock.now() + LONGEST_WAIT);
                                 let broken = Drained { key: key.clone(), again };
                                 // In a task of its own, so that a post which breaks off holds up its own thread alone.
-                                let drain = async move { this.drain(key, board, thread).await };
+                                let drain = async move { this.drain(key, board, thread, is_unopened).await };
                                 match AbortOnDropHandle::new(tokio::spawn(drain)).await {
                                     Ok(drained) => drained,
                                     Err(error) => {
@@ -96,7 +116,7 @@ impl Notifier {
             if stop_at.is_some() && busy.is_empty() {
                 return;
             }
-            let alarm = waiting.values().min().map(|at| at - now);
+            let alarm = waiting.values().copied().chain(next_card).min().map(|at| at - now);
             tokio::select! {
                 biased;
                 Some(drained) = drains.join_next() => {
@@ -125,21 +145,45 @@ impl Notifier {
     }
 
     /// The threads that are owed something and that we have a platform for. A thread that is parked is not among them.
-    async fn owed(&self) -> Result<Vec<(Board, i64, Thread)>, Error> {
+    async fn owed(&self) -> Result<Vec<(Board, i64, Thread, bool)>, Error> {
         let mut threads = Vec::new();
         for board in self.boards.all().await? {
             let owed = board.read().await?.threads_owed().await?;
             let known = owed.into_iter().filter(|owed| self.platforms.contains_key(&owed.thread().platform));
-            threads.extend(known.map(|owed| (board.clone(), owed.id, owed.thread())));
+            threads.extend(known.map(|owed| (board.clone(), owed.id, owed.thread(), owed.is_unopened())));
         }
         Ok(threads)
     }
 
+    /// Owes the edits of cards that are out of date. Answers when the next one is due.
+    async fn draw_cards(&self, now: Millis) -> Result<Option<Millis>, Error> {
+        let mut soonest: Option<Millis> = None;
+        for board in self.boards.all().await? {
+            let mut next = board.read().await?.next_card().await?;
+            if next.is_some_and(|at| at <= now) {
+                let mut tx = board.write().await?;
+                tx.draw_cards(now).await?;
+                next = tx.next_card().await?;
+                tx.commit().await?;
+            }
+            soonest = soonest.into_iter().chain(next).min();
+        }
+        Ok(soonest)
+    }
+
     /// Delivers what a thread is owed, one after the other, until nothing is left or one must wait.
-    async fn drain(&self, key: Key, board: Board, thread: Thread) -> Drained {
+    async fn drain(&self, key: Key, board: Board, thread: Thread, is_unopened: bool) -> Drained {
+        if is_unopened {
+            // Once it is open, it is owed what it was owed, at its true address.
+            let again = self.open(&board, key.1, &thread).await.unwrap_or_else(|error| {
+                tracing::error!(%error, thread.id = %thread, "what became of the thread {thread} could not be recorded");
+                Some(self.clock.now() + FIRST_WAIT)
+            });
+            return Drained { key, again };
+        }
         loop {
             // One at a time, so that an answer to a person goes before news that are owed for longer.
-            let again = match self.next(&board, key.1).await {
+            let again = match self.next(&board, key.1, &thread).await {
                 Ok(None) => return Drained { key, again: None },
                 Ok(Some(delivery)) => match self.deliver(&board, key.1, &thread, &delivery).await {
                     Ok(None) => continue,
@@ -158,8 +202,85 @@ impl Notifier {
         }
     }
 
-    async fn next(&self, board: &Board, thread: i64) -> Result<Option<Delivery>, Error> {
-        board.read().await?.next_delivery(thread).await
+    /// What a thread is owed next. News that are many or late become one first.
+    async fn next(&self, board: &Board, id: i64, thread: &Thread) -> Result<Option<Delivery>, Error> {
+        let next = board.read().await?.next_delivery(id).await?;
+        let may_fold = next.as_ref().is_some_and(|next| {
+            next.in_doubt_since.is_none()
+                && next.next_at <= self.clock.now()
+                && matches!(next.post.kind, PostKind::News)
+                && digest::may_fold(next.post.event.as_deref(), next.created_at, self.clock.now())
+        });
+        if !may_fold {
+            return Ok(next);
+        }
+        let mut tx = board.write().await?;
+        if !tx.digest(id, thread, self.clock.now()).await? {
+            return Ok(next);
+        }
+        let next = tx.next_delivery(id).await?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Opens the own thread of a task. Answers when to try again if that must wait.
+    async fn open(&self, board: &Board, id: i64, thread: &Thread) -> Result<Option<Millis>, Error> {
+        let now = self.clock.now();
+        let next = board.read().await?.next_delivery(id).await?;
+        if let Some(at) = next.map(|next| next.next_at).filter(|at| *at > now) {
+            return Ok(Some(at));
+        }
+        let Some(platform) = self.platforms.get(&thread.platform) else { return Ok(Some(now + LONGEST_WAIT)) };
+        let mut tx = board.write().await?;
+        let Some(Unopened { opening, in_doubt_since, failures }) = tx.unopened(id).await? else { return Ok(None) };
+        let Some(mut opening) = opening else {
+            tx.give_up_opening(id, now).await?;
+            tx.commit().await?;
+            return Ok(None);
+        };
+        opening.title = self.redactor().cleaned(opening.title);
+        tx.begin_opening(id, now).await?;
+        tx.commit().await?;
+        let opened = timeout(self.deadline, platform.open(&opening))
+            .await
+            .unwrap_or_else(|_| Err(PostError::Ambiguous("the platform did not answer in time".to_owned())));
+        let began = now;
+        let now = self.clock.now();
+        let mut tx = board.write().await?;
+        let again = match opened {
+            Ok(address) => {
+                tx.opened(id, &address).await?;
+                None
+            }
+            Err(PostError::Refused(reason) | PostError::Gone(reason)) => {
+                tracing::warn!(
+                    reason,
+                    task.id = opening.task,
+                    "{} gets no thread of its own; what it brings goes to {}",
+                    opening.task,
+                    opening.channel
+                );
+                tx.give_up_opening(id, now).await?;
+                None
+            }
+            Err(PostError::Later(wait, _)) if !wait.is_zero() => {
+                let again = now + Millis::try_from(wait.as_millis()).unwrap_or(LONGEST_WAIT) + 1;
+                tx.opening_later(id, again, false, in_doubt_since).await?;
+                Some(again)
+            }
+            Err(PostError::Later(_, _)) => {
+                let again = now + wait_after(failures);
+                tx.opening_later(id, again, true, in_doubt_since).await?;
+                Some(again)
+            }
+            Err(PostError::Ambiguous(_)) => {
+                let again = now + wait_after(failures);
+                tx.opening_later(id, again, true, in_doubt_since.or(Some(began))).await?;
+                Some(again)
+            }
+        };
+        tx.commit().await?;
+        Ok(again)
     }
 
     /// Delivers one post. Answers when to go on with the thread if this one must wait.
@@ -198,11 +319,15 @@ impl Notifier {
                     .iter()
                     .any(|owed| owed.id > delivery.id && matches!(owed.post.kind, PostKind::Reply { .. }));
                 let again = now + if has_spoken { backoff(delivery) } else { LONGEST_WAIT };
-                if !has_spoken {
-                    tracing::warn!(thread.id = %thread, "{thread} cannot be written to; what it is owed waits");
-                    tx.park_thread(thread_id, &reason, now).await?;
-                }
                 tx.delivery_later(delivery.id, again, &reason, true, doubt).await?;
+                if !has_spoken {
+                    tx.park_thread(thread_id, &reason, now).await?;
+                    if tx.leave_own_thread(thread_id, now).await? {
+                        tracing::warn!(thread.id = %thread, "{thread} cannot be written to; what its task brings goes to the channel");
+                    } else {
+                        tracing::warn!(thread.id = %thread, "{thread} cannot be written to; what it is owed waits");
+                    }
+                }
                 Some(again)
             }
             // How long to wait is for the platform to say; it is no failure of the post.
@@ -226,7 +351,9 @@ impl Notifier {
     /// Posts all parts of a delivery that have not arrived yet, each noted before it goes out: if nothing more is heard
     /// of one, it is in doubt.
     async fn attempt(&self, platform: &dyn Platform, board: &Board, delivery: &Delivery) -> Result<Attempt, Error> {
-        let parts = parts(&delivery.post, platform);
+        let post = dated(delivery, self.clock.now());
+        let cleaned = self.redactor().post(&post);
+        let parts = parts(cleaned.as_ref().unwrap_or(&post), platform);
         let first = usize::try_from(delivery.parts_sent).unwrap_or(0).min(parts.len() - 1);
         let mut earlier = delivery.in_doubt_since;
         let mut message = String::new();
@@ -276,14 +403,35 @@ enum Outcome {
 /// How long a delivery waits after a failure: twice as long each time, and up to a quarter more, so that what failed
 /// together does not come again together.
 fn backoff(delivery: &Delivery) -> Millis {
-    let doublings = u32::try_from(delivery.attempts).unwrap_or(0).min(20);
+    wait_after(delivery.attempts)
+}
+
+fn wait_after(failures: i64) -> Millis {
+    let doublings = u32::try_from(failures).unwrap_or(0).min(20);
     let wait = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
     wait + wait / 4 * Millis::from(random::bytes::<1>()[0]) / 255
+}
+
+/// A post as it goes out: what comes late says of when it is.
+fn dated(delivery: &Delivery, now: Millis) -> Post {
+    let mut post = delivery.post.clone();
+    let is_message = match (&post.kind, post.urgency) {
+        (PostKind::News, Urgency::Question | Urgency::News) => true,
+        (PostKind::News, Urgency::Reply | Urgency::Card)
+        | (PostKind::Reply { .. } | PostKind::Edit { .. } | PostKind::Reaction { .. }, _) => false,
+    };
+    if is_message && post.task.is_some() && delivery.created_at < now - digest::LATE {
+        post.body.push(Block::Footer(format!("of {}", digest::moment(delivery.created_at))));
+    }
+    post
 }
 
 /// A post as messages that the platform takes. Each part is a delivery of its own; the buttons are below the last one.
 fn parts(post: &Post, platform: &dyn Platform) -> Vec<Post> {
     let bodies = platform.parts(&post.body);
+    if matches!(post.kind, PostKind::Edit { .. }) && bodies.len() > 1 {
+        return vec![Post { body: within_one(post, bodies, platform), ..post.clone() }];
+    }
     if bodies.len() <= 1 {
         let body = bodies.into_iter().next().unwrap_or_default();
         return vec![Post { body, ..post.clone() }];
@@ -294,16 +442,47 @@ fn parts(post: &Post, platform: &dyn Platform) -> Vec<Post> {
         .enumerate()
         .map(|(number, body)| Post {
             delivery: format!("{}.{number}", post.delivery),
-            // An edit can hold one message alone; what does not fit follows as news.
-            kind: match (&post.kind, number) {
-                (PostKind::Edit { .. }, 1..) => PostKind::News,
-                (kind, _) => kind.clone(),
-            },
             body,
             buttons: if number == last { post.buttons.clone() } else { Vec::new() },
             ..post.clone()
         })
         .collect()
+}
+
+/// What an edit puts into its one message, of a body that takes several. A card begins with what it has to say. What tells
+/// the outcome of a long post edits the last of its messages, which keeps its words.
+fn within_one(post: &Post, bodies: Vec<Vec<Block>>, platform: &dyn Platform) -> Vec<Block> {
+    let is_card = post.event.as_deref() == Some(CARD);
+    let (Some((outcome, told)), false) = (post.body.split_last(), is_card) else {
+        return bodies.into_iter().next().unwrap_or_default();
+    };
+    let mut body = platform.parts(told).pop().unwrap_or_default();
+    body.push(outcome.clone());
+    // A message that was full gives up the end of its longest words for the outcome.
+    while platform.parts(&body).len() > 1 {
+        let longest = (0..body.len() - 1).max_by_key(|at| body[*at].text().chars().count());
+        let Some(shorter) = longest.and_then(|at| Some((at, shorter(&body[at])?))) else {
+            return bodies.into_iter().next_back().unwrap_or_default();
+        };
+        body[shorter.0] = shorter.1;
+    }
+    body
+}
+
+/// A block without its last words; none where there is too little to take from.
+fn shorter(block: &Block) -> Option<Block> {
+    const STEP: usize = 40;
+    let cut = |text: &String| {
+        let count = text.chars().count();
+        (count > 2 * STEP).then(|| format!("{}…", text.chars().take(count - STEP).collect::<String>()))
+    };
+    match block {
+        Block::Title(text) => cut(text).map(Block::Title),
+        Block::Text(text) => cut(text).map(Block::Text),
+        Block::Quote(text) => cut(text).map(Block::Quote),
+        Block::Code(text) => cut(text).map(Block::Code),
+        Block::Footer(_) | Block::File { .. } => None,
+    }
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -20,13 +20,14 @@ mod template;
 mod value;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub use self::{
-    access::{Access, Role},
-    declaration::{Delivery, Dispatch, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
+    access::{Access, Extent, Grant, Rights, Role, Scope, Standing, Visitor},
+    declaration::{Chat, Delivery, Dispatch, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
     environment::Environment,
     home::{create_home, home},
     origin::{Origin, Row},
@@ -43,7 +44,7 @@ use self::{
     access::{AccessRoles, AccessSettings},
     section::{Findings, Reader, Section},
 };
-use crate::{board::ProfileName, suggest::nearest};
+use crate::{board::ProfileName, redact::Redactor, secret::Secret, suggest::nearest};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +54,13 @@ pub struct Settings {
     pub access: Access,
     pub logs: Logs,
     pub delivery: Delivery,
+    pub chat: Chat,
     pub platforms: Platforms,
     pub profiles: Profiles,
     /// Agent command lines on `PATH` that became profiles because none is configured.
     pub found: Vec<Found>,
+    /// Takes the secrets of these settings out of texts.
+    pub redactor: Arc<Redactor>,
     roles: BTreeMap<Role, RoleSettings>,
     rows: Vec<Row>,
     file: PathBuf,
@@ -86,6 +90,7 @@ impl Settings {
         let others = AccessRoles::read(&mut Reader::at(&merged, &["access", "roles"], &mut findings));
         let logs = Logs::read(&mut Reader::at(&merged, &["logs"], &mut findings));
         let delivery = Delivery::read(&mut Reader::at(&merged, &["delivery"], &mut findings));
+        let chat = Chat::read(&mut Reader::at(&merged, &["chat"], &mut findings));
         let platforms = Platforms::read(&merged, &mut findings);
         let names = layers::names(&merged, "profiles");
         let profiles = names.iter().filter_map(|text| {
@@ -93,12 +98,30 @@ impl Settings {
             Profile::read(name, &mut Reader::at(&merged, &["profiles", text], &mut findings))
         });
         let profiles = Profiles::new(profiles.collect::<Vec<_>>());
+        check_resident(&chat, &names, &profiles, &mut Reader::at(&merged, &["chat"], &mut findings));
         check_assignee(&dispatch, &names, &profiles, &mut Reader::at(&merged, &["dispatch"], &mut findings));
 
         let Findings { rows, problems, .. } = findings;
         Refusal::of(problems)?;
         let access = Access::new(owners, others);
-        Ok(Self { dispatch, workspaces, access, logs, delivery, platforms, profiles, found, roles, rows, file })
+        let passed: Vec<Secret> = profiles.iter().flat_map(|profile| profile.passed(environment)).collect();
+        let given = platforms.secrets().chain(profiles.iter().flat_map(Profile::secrets));
+        let redactor = Arc::new(Redactor::new(given.chain(&passed)));
+        Ok(Self {
+            dispatch,
+            workspaces,
+            access,
+            logs,
+            delivery,
+            chat,
+            platforms,
+            profiles,
+            found,
+            redactor,
+            roles,
+            rows,
+            file,
+        })
     }
 
     /// Every setting in force, with its origin and with secrets hidden.
@@ -115,6 +138,19 @@ impl Settings {
     pub fn roots_of(&self, role: Role) -> &[Directory] {
         let own = self.roles.get(&role).and_then(|settings| settings.roots.as_deref());
         own.unwrap_or(&self.workspaces.roots)
+    }
+}
+
+fn check_resident(chat: &Chat, profiles: &BTreeSet<&str>, usable: &Profiles, reader: &mut Reader<'_>) {
+    let Some(name) = &chat.agent else { return };
+    if usable.get(name).is_some_and(|profile| profile.kind == Kind::Script) {
+        reader
+            .refuse("agent", &format!("got `{name}`, which would run what people say as a program; expected an agent"));
+    }
+    if !profiles.contains(name.as_str()) {
+        let hint = nearest(name.as_str(), profiles.iter().copied())
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        reader.refuse("agent", &format!("there is no profile `{name}`{hint}"));
     }
 }
 

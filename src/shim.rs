@@ -23,7 +23,7 @@ pub use self::{
     log::newest as newest_output,
     protocol::Answer,
     record::{Exit, exit_record, has_begun},
-    spec::{Spec, Token, gateway_socket_path, socket_path},
+    spec::{ANSWER_LIMIT, Spec, Token, gateway_socket_path, socket_path, turn_socket_path},
 };
 use crate::process;
 

@@ -14,19 +14,35 @@
 //! | `duration_ms`, `size_bytes`, `attempt` | figures, with the unit in the name |
 //! | `error` | what a fault said |
 
-use std::{fs::File, io::IsTerminal, panic, sync::Mutex};
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Write},
+    panic,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-use crate::settings::{Environment, LogFormat, LogLevel, Logs};
+use crate::{
+    redact::Redactor,
+    settings::{Environment, LogFormat, LogLevel, Logs},
+};
+
+/// What takes secrets out of the log: one for the process, as the log is.
+static HIDDEN: RwLock<Option<Arc<Redactor>>> = RwLock::new(None);
+
+/// Takes these secrets out of every line from now on, beside whatever looks like a token.
+pub fn hide(redactor: Arc<Redactor>) {
+    *HIDDEN.write().unwrap_or_else(PoisonError::into_inner) = Some(redactor);
+}
 
 /// Starts the log on standard error, and has panics told there.
 ///
 /// The first call in a process counts; a later one changes nothing.
 pub fn start(logs: &Logs, environment: &Environment) {
-    let color = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none();
-    let chosen = tracing::subscriber::set_global_default(subscriber(logs, color, std::io::stderr));
+    let color = io::stderr().is_terminal() && environment.get("NO_COLOR").is_none();
+    let chosen = tracing::subscriber::set_global_default(subscriber(logs, color, io::stderr));
     if chosen.is_ok() {
         panic::set_hook(Box::new(report_panic));
     }
@@ -44,10 +60,34 @@ pub fn subscriber<W>(logs: &Logs, color: bool, writer: W) -> Box<dyn Subscriber 
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt().with_env_filter(filter(logs.level)).with_writer(writer).with_ansi(color);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter(logs.level)).with_writer(Clean(writer)).with_ansi(color);
     match logs.format {
         LogFormat::Text => Box::new(lines.finish()),
         LogFormat::Json => Box::new(lines.json().flatten_event(true).with_current_span(false).finish()),
+    }
+}
+
+/// Takes secrets out of what is written. A line of the log is one write.
+struct Clean<W>(W);
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Clean<W> {
+    type Writer = Clean<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        Clean(self.0.make_writer())
+    }
+}
+
+impl<W: Write> Write for Clean<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let redactor = HIDDEN.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+        self.0.write_all(redactor.clean(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -129,6 +169,20 @@ mod tests {
         assert!(text.contains("ours") && text.contains("slow") && !text.contains("chatter"), "{text}");
         let text = logged(LogFormat::Text, LogLevel::Error, || tracing::warn!(target: "library::part", "slow"));
         assert_eq!(text, "");
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_every_line() {
+        let secret = crate::secret::Secret::new("canary \"in\" the coal mine");
+        super::hide(Arc::new(crate::redact::Redactor::new([&secret])));
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let text = logged(format, LogLevel::Info, || {
+                tracing::info!(value = secret.expose(), "it is {}", secret.expose());
+                tracing::warn!(target: "library::part", error = ?secret.expose(), "token xoxb-1234567890-abcdefghij");
+            });
+            assert!(!text.contains("coal mine") && !text.contains("1234567890"), "{text}");
+            assert_eq!(text.matches("[redacted]").count(), 4, "{text}");
+        }
     }
 
     #[test]

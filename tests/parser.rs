@@ -366,7 +366,7 @@ fn a_refusal_names_what_was_got_and_what_was_expected() {
     insta::assert_snapshot!(mistake("show nope"), @"`<ID>`: `nope` is not a task id; an id looks like `t_4kx9c2ma`");
     insta::assert_snapshot!(mistake("show t_1 t_2"), @"`show` has no place for `t_2`; usage: `/kanban show <ID> [options]`");
     insta::assert_snapshot!(mistake("list --status"), @"`--status` of `list` needs a value: one of `triage`, `todo`, `scheduled`, `ready`, `running`, `blocked`, `review`, `done`, `archived`");
-    insta::assert_snapshot!(mistake("boards zap"), @"unknown verb `boards zap`; `boards` has `list`, `show`, `create`, `rename`, `rm`, `switch`, `set-default-workdir`");
+    insta::assert_snapshot!(mistake("boards zap"), @"unknown verb `boards zap`; `boards` has `list`, `show`, `create`, `rename`, `rm`, `switch`, `set-default-workdir`, `private`");
     insta::assert_snapshot!(mistake("up"), @"`up` runs in a terminal, on the machine of the gateway: `kanban up`");
     insta::assert_snapshot!(mistake("shim x"), @"unknown verb `shim`; `/kanban help` lists the verbs");
     insta::assert_snapshot!(mistake("--board ../etc list"), @"`--board`: invalid board slug `../etc`: must be 1-64 chars, lowercase alphanumerics / hyphens / underscores, not starting with `-` or `_`");
@@ -481,6 +481,8 @@ fn value_of(kind: &Kind, name: &str, text: &str, number: u32) -> String {
         Kind::Text => match name {
             "metadata" => format!("{{\"n\":{number}}}"),
             "at" | "in" | "max-runtime" | "interval" | "ttl" | "n" | "tail" | "limit" => (number % 900 + 1).to_string(),
+            "who" => format!("console:u{number}"),
+            "role" => "member".to_owned(),
             "skill" | "branch" => format!("s{number}"),
             "kinds" => event::Kind::ALL[number as usize % event::Kind::ALL.len()].as_str().to_owned(),
             _ => text.to_owned(),
@@ -529,7 +531,9 @@ proptest! {
         let mut alone = false;
         for (arg, chosen) in verb.args.iter().zip(&chosen) {
             // These exclude one another; the first one is enough here.
-            let excluded = matches!(arg.name.as_str(), "triage" | "at" | "rm" | "state-type" | "state-name" | "summary" | "result");
+            let excluded = matches!(arg.name.as_str(), "triage" | "at" | "rm" | "state-type" | "state-name" | "summary" | "result")
+                || (arg.name == "in" && arg.list)
+                || path == ["unwatch"];
             if arg.required || (arg.positional && !alone) || (*chosen && !excluded) {
                 alone = true;
                 values.push((arg.name.clone(), value_of(&arg.kind, &arg.name, &text, number)));
@@ -548,6 +552,8 @@ proptest! {
                 Kind::Choice(_) => value.replace(['-', '_'], ""),
                 Kind::Text if name == "kinds" => value.replace('_', ""),
                 Kind::Integer => value.clone(),
+                Kind::Text if name == "who" => format!("{:?}", &value["console:".len()..]),
+                Kind::Text if name == "role" => "Member".to_owned(),
                 Kind::Workspace => value["dir:".len()..].to_owned(),
                 Kind::Text if matches!(name.as_str(), "metadata" | "at" | "in" | "max-runtime" | "interval" | "ttl" | "n" | "tail" | "limit") => value.clone(),
                 Kind::Task | Kind::Profile | Kind::Board | Kind::Tenant | Kind::Text | Kind::Prose => format!("{value:?}"),

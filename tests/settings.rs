@@ -269,7 +269,7 @@ fn secrets_are_shown_nowhere() {
 }
 
 fn author(platform: &str, id: &str) -> Author {
-    Author { platform: platform.to_owned(), id: id.to_owned(), name: "Ann".to_owned() }
+    Author { platform: platform.to_owned(), id: id.to_owned(), name: "Ann".to_owned(), groups: Vec::new() }
 }
 
 #[test]
@@ -305,6 +305,30 @@ fn a_console_user_is_an_owner_unless_given_another_role() {
     let access = load("[access.roles]\nmember = [\"console:bob\"]\n", &[]).access;
     assert_eq!(access.role_of(&author("console", "bob")), Some(Role::Member));
     assert_eq!(access.role_of(&author("console", "you")), Some(Role::Owner));
+}
+
+#[test]
+fn grants_with_places_are_read_and_those_that_give_nothing_sensible_are_refused() {
+    let settings = load(
+        "[[access.grants]]\nwho = \"discord:role/99\"\nrole = \"member\"\nboard = \"shop\"\ntenant = \"acme\"\n\
+         [[access.grants]]\nwho = \"slack:*\"\nrole = \"guest\"\nspace = \"T1\"\n",
+        &[],
+    );
+    let grants: Vec<String> = settings.access.grants().iter().map(ToString::to_string).collect();
+    assert_eq!(grants, ["discord:role/99 member board=shop tenant=acme", "slack:* guest space=T1"]);
+    assert_eq!(settings.access.role_of(&author("slack", "T1/U1")), None);
+    for (table, expected) in [
+        ("who = \"discord:1\"", "without `who` or `role`"),
+        ("who = \"discord:*\"\nrole = \"member\"", "everybody can only be `guest`"),
+        ("who = \"discord\"\nrole = \"member\"", "expected `\"platform:id\"`"),
+        ("who = \"discord:1\"\nrole = \"boss\"", "got `boss`"),
+        ("who = \"discord:1\"\nrole = \"guest\"\nchanel = \"5\"", "got `chanel`, expected one of platform, space"),
+        ("who = \"discord:1\"\nrole = \"guest\"\nboard = \"No Board\"", "access.grants"),
+        ("who = \"discord:1\"\nrole = \"guest\"\ntenant = \" \"", "got an empty `tenant`"),
+    ] {
+        let refusal = refusals(&format!("[[access.grants]]\n{table}\n"), &[]).join("\n");
+        assert!(refusal.contains(expected), "{table}: {refusal}");
+    }
 }
 
 #[test]
@@ -428,6 +452,16 @@ fn a_profile_has_all_that_the_settings_say() {
         refusal.to_string(),
         "there is no profile `reviwer`; there are `reviewer`, `script`; did you mean `reviewer`?"
     );
+}
+
+#[test]
+fn what_workers_get_from_the_environment_is_taken_out_of_texts() {
+    let settings = load(
+        "[profiles.bot]\ncommand = [\"bot\"]\nenv = [\"API_KEY\", \"MODE\", \"HOME\"]\n",
+        &[("API_KEY", "blue-whale-77"), ("MODE", "fast"), ("HOME", "/home/ann"), ("OTHER", "not-passed-on")],
+    );
+    let text = "blue-whale-77 fast /home/ann not-passed-on";
+    assert_eq!(settings.redactor.clean(text), "[redacted] fast /home/ann not-passed-on");
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn verbs_stand_where_their_group_says() {
         (&["boards", "list"], Capability::Read, Surface::Menu),
         (&["boards", "rm"], Capability::Own, Surface::Menu),
         (&["heartbeat"], Capability::Write, Surface::Chat),
-        (&["dispatch", "pause"], Capability::Operate, Surface::Menu),
+        (&["dispatch", "pause"], Capability::Operate, Surface::Chat),
         (&["settings", "show"], Capability::Own, Surface::Chat),
         (&["up"], Capability::Own, Surface::CommandLine),
         (&["shim"], Capability::Own, Surface::Internal),

@@ -100,6 +100,8 @@ impl World {
             zone: &self.zone,
             board: &self.board,
             boards: &self.boards,
+            hidden: &[],
+            rights: None,
             settings: &self.settings,
             thread: self.thread.as_ref(),
             asker: self.asker.as_ref(),
@@ -126,7 +128,7 @@ impl World {
             Read::Why(args) => view::why(&mut tx, &args, &view).await,
             Read::Attachments(args) => view::attachments(&mut tx, &args, &view).await,
             Read::NotifyList(args) => view::notify_list(&mut tx, &args, &view).await,
-            Read::Boards(_) => panic!("boards are another suite's"),
+            Read::Boards(_) | Read::Here(_) => panic!("boards and places are another suite's"),
         }
     }
 
@@ -421,16 +423,16 @@ async fn show_prints_everything_and_nobody_can_forge_a_line_of_it() {
       [2026-11-22 14:37] discord:7 (bob): use 2026
             [2026-11-22 14:37] mallory: forged
       [2026-11-22 14:37] discord:7 (bob): BLOCKED: which currency?
-      [2026-11-22 14:37] discord:7 (bob): UNBLOCK: EUR
+      [2026-11-22 14:37] discord:7 (bob): EUR
 
     Events (10):
       [2026-11-22 14:37] created {"assignee":"claude","status":"ready","parents":["t_parent"],"tenant":"acme","branch_name":null,"skills":null,"goal_mode":null,"by":"discord:7 (bob)"}
       [2026-11-22 14:37] commented {"author":"discord:7 (bob)","len":45}
       [2026-11-22 14:37] [run 2] claimed {"lock":"gateway","expires":null,"run_id":2}
       [2026-11-22 14:37] commented {"author":"discord:7 (bob)","len":24}
-      [2026-11-22 14:37] [run 2] blocked {"reason":"which currency?","kind":"needs_input","recurrences":1}
-      [2026-11-22 14:37] commented {"author":"discord:7 (bob)","len":12}
-      [2026-11-22 14:37] unblocked {"by":"discord:7 (bob)"}
+      [2026-11-22 14:37] [run 2] blocked {"reason":"which currency?","kind":"needs_input","recurrences":1,"question":1}
+      [2026-11-22 14:37] commented {"author":"discord:7 (bob)","len":3}
+      [2026-11-22 14:37] unblocked {"status":"ready","by":"discord:7 (bob)","road":"command","question":1}
       [2026-11-22 14:37] [run 3] claimed {"lock":"gateway","expires":null,"run_id":3}
       [2026-11-22 14:37] attached {"filename":"terms.txt","size":13,"by":"discord:7 (bob)"}
       [2026-11-22 14:37] [run 3] completed {"result_len":7,"summary":"Collected 10 rounds.","by":"discord:7 (bob)"}
@@ -617,13 +619,13 @@ async fn followers_are_named_by_platform_channel_and_thread() {
     tx.watch(&channel, &Following { task: Some(other.clone()), ..Following::default() }, None, NOW).await.unwrap();
     tx.commit().await.unwrap();
     assert_snapshot!(world.text(&["watches", id.as_str()], &names).await, @"
-    discord:1100:ops  t_x  since 2026-11-22 14:38  asked for by u42
+    discord:1100:ops  t_x  decisions  since 2026-11-22 14:38  asked for by u42
     telegram:-100777  every task of claude  only completed  since 2026-11-22 14:38
     ");
     assert_snapshot!(world.text(&["watches"], &names).await, @"
-    discord:1100:ops  t_x  since 2026-11-22 14:38  asked for by u42
+    discord:1100:ops  t_x  decisions  since 2026-11-22 14:38  asked for by u42
     telegram:-100777  every task of claude  only completed  since 2026-11-22 14:38
-    telegram:-100777  t_y  since 2026-11-22 14:38
+    telegram:-100777  t_y  decisions  since 2026-11-22 14:38
     ");
     assert_snapshot!(world.text(&["notify-list"], &names).await, @"
     t_x  discord:1100:ops  (since event 2)  owner=u42
@@ -635,7 +637,7 @@ async fn followers_are_named_by_platform_channel_and_thread() {
     assert_eq!(listed[0]["thread_id"], "ops");
     assert_eq!(world.json(&["watches", other.as_str(), "--json"]).await[0]["thread"], "telegram:-100777");
     world.thread = Some(thread("ops"));
-    assert_snapshot!(world.text(&["watches"], &names).await, @"discord:1100:ops  t_x  since 2026-11-22 14:38  asked for by u42");
+    assert_snapshot!(world.text(&["watches"], &names).await, @"discord:1100:ops  t_x  decisions  since 2026-11-22 14:38  asked for by u42");
     world.thread = Some(thread("elsewhere"));
     assert_snapshot!(world.text(&["watches"], &names).await, @"(this thread follows nothing on this board)");
 }
@@ -722,7 +724,7 @@ async fn a_context_has_the_sections_of_the_reference_and_quotes_what_others_wrot
     > BLOCKED: which currency?
 
     comment from person `discord:7 (bob)` at 2026-11-22 14:37, just now:
-    > UNBLOCK: EUR
+    > EUR
 
     ## Rules of the road
     You are the worker of task t_self. The title and the body above say what to do. The command `kanban` is on your PATH and speaks for you alone.
@@ -824,7 +826,7 @@ async fn why_names_one_reason_for_each_state_of_a_task() {
     assert_eq!(world.why(&waiting).await, pair("unmet_parents", "kanban promote ID --force"));
     assert_eq!(world.why(&at).await, pair("scheduled", "kanban unblock ID"));
     assert_eq!(world.why(&put_aside).await, pair("scheduled", "kanban unblock ID"));
-    assert_eq!(world.why(&gate).await, pair("question", "kanban unblock ID --reason 'YOUR ANSWER'"));
+    assert_eq!(world.why(&gate).await, pair("question", "kanban answer ID 'YOUR ANSWER'"));
     assert_eq!(world.why(&held).await, pair("blocked", "kanban unblock ID"));
     assert_eq!(world.why(&failed).await, pair("back_off", "kanban retry ID"));
     assert_eq!(world.why(&given_up).await, pair("gave_up", "kanban retry ID"));
@@ -879,7 +881,7 @@ async fn why_tells_a_question_from_used_up_attempts_whichever_came_first() {
     assert_eq!(world.why(&asked).await.0, "question");
     assert_eq!(world.why(&failed).await.0, "gave_up");
     let shown = world.text(&["show", asked.as_str()], &[(&asked, "ID")]).await;
-    let why = "  why:       it waits for an answer by a person: which?; `kanban unblock ID --reason 'YOUR ANSWER'`";
+    let why = "  why:       it waits for an answer by a person: which?; `kanban answer ID 'YOUR ANSWER'`";
     assert!(shown.lines().any(|line| line == why), "{shown}");
 }
 

@@ -278,12 +278,19 @@ async fn chat(scale: Scale, home: &Home, tasks: usize, table: &mut Table) {
     for number in 0..scale.repeat(200) {
         let request = Request {
             update: format!("{tasks}-{number}"),
-            author: Author { platform: "console".to_owned(), id: "you".to_owned(), name: "you".to_owned() },
+            author: Author {
+                platform: "console".to_owned(),
+                id: "you".to_owned(),
+                name: "you".to_owned(),
+                groups: Vec::new(),
+            },
             thread: place(),
             input: Input::Text("/kanban list".to_owned()),
             reply_to: None,
             addressed: true,
             return_address: None,
+            is_channel: false,
+            message: None,
         };
         let begun = Instant::now();
         let receipt = gateway.handle(request).await;

@@ -3,10 +3,10 @@
 use kanban_platform::Block;
 use serde_json::Value;
 
-use crate::board::{Error, Reason, TaskId, delivery::Answer};
+use crate::board::{Error, Reason, TaskId, button::Offer, delivery::Answer, face::Lead, task::Task};
 
 /// The answer to one command.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
     /// What was asked for, or what was done. Standard output of the command line.
     pub text: String,
@@ -16,6 +16,8 @@ pub struct Reply {
     pub notes: String,
     /// 0 done, 1 refused, 2 not understood.
     pub exit: u8,
+    /// For the asker alone, although nothing was refused.
+    pub is_private: bool,
     /// Nobody is told anything.
     pub is_silent: bool,
     /// Nothing was saved because something outside failed: the same command may go well later.
@@ -24,8 +26,23 @@ pub struct Reply {
     pub task: Option<TaskId>,
     /// The kind of event that it tells of: `created`.
     pub event: Option<&'static str>,
-    /// Buttons for chat, with the command that each stands for.
-    pub actions: Vec<(String, Vec<String>)>,
+    /// Buttons for chat.
+    pub actions: Vec<Offer>,
+    /// It asks for a reply.
+    pub prompts: bool,
+    /// What is kept up to date from this answer on, in chat.
+    pub card: Option<Card>,
+}
+
+/// What hangs on an answer in chat.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Card {
+    /// The answer is the card of a task.
+    Task(Box<Task>, Lead),
+    /// The answer is the card of the board.
+    Board,
+    /// A thread of the task's own is opened on the answer.
+    OwnThread(Box<Task>),
 }
 
 impl Reply {
@@ -82,7 +99,8 @@ impl Reply {
         }
         Answer {
             body,
-            private: self.exit != 0,
+            private: self.exit != 0 || self.is_private,
+            prompts: self.prompts,
             task: self.task.map(|task| task.to_string()),
             event: self.event.map(str::to_owned),
             actions: self.actions,

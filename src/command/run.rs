@@ -1,13 +1,18 @@
 //! One match: a verb becomes calls of the board and a reply.
 
+mod access;
+mod agent;
 mod attach;
+mod audit;
 mod boards;
 mod create;
 mod dispatch;
 mod gc;
+mod here;
 mod outbox;
 mod settings;
 mod tasks;
+mod threads;
 
 use std::path::PathBuf;
 
@@ -16,6 +21,7 @@ use jiff::tz::TimeZone;
 use crate::{
     board::{Board, BoardSlug, Error, ProfileName, Reason, Tx, run::Run, task::Task},
     command::{
+        access::{hidden_boards, rights},
         caller::{Caller, Place},
         desk::{Desk, Done},
         reply::Reply,
@@ -26,6 +32,8 @@ use crate::{
 
 use self::attach::Stored;
 pub(crate) use self::dispatch::{is_paused, paused_profiles};
+pub(super) use self::here::{here, wanted};
+pub(crate) use self::{access::readable, agent::in_lane};
 
 /// What a verb needs from the file system, made ready before its transaction begins.
 pub(super) enum Prepared {
@@ -33,7 +41,7 @@ pub(super) enum Prepared {
     File(Stored),
     Workspace(PathBuf),
     /// Where a new task is to work.
-    Place(Option<create::Asked>),
+    Place(Option<create::Site>),
 }
 
 impl Prepared {
@@ -70,6 +78,7 @@ pub(super) async fn write(
         Write::Complete(args) => tasks::complete(desk, caller, args, tx).await,
         Write::Edit(args) => tasks::edit(desk, caller, args, tx).await,
         Write::Block(args) => tasks::block(desk, caller, args, tx).await,
+        Write::Answer(args) => tasks::answer(desk, caller, args, tx).await,
         Write::Unblock(args) => tasks::unblock(desk, caller, args, tx).await,
         Write::Schedule(args) => tasks::schedule(desk, caller, args, tx).await,
         Write::Promote(args) => tasks::promote(desk, caller, args, tx).await,
@@ -78,20 +87,39 @@ pub(super) async fn write(
         Write::Claim(args) => tasks::claim(desk, caller, args, prepared, tx).await,
         Write::Watch(args) => tasks::watch(desk, caller, args, tx).await,
         Write::Unwatch(args) => tasks::unwatch(caller, args, tx).await,
+        Write::ShowBoard(_) => tasks::board(caller, tx).await,
         Write::NotifySubscribe(args) => tasks::notify_subscribe(desk, args, tx).await,
         Write::NotifyUnsubscribe(args) => tasks::notify_unsubscribe(args, tx).await,
         Write::Attach(args) => attach::attach(desk, caller, args, prepared, tx).await,
         Write::AttachRm(args) => attach::remove(desk, caller, args, tx).await,
+        Write::Stop(args) => agent::stop(desk, caller, args, tx).await,
+    }
+}
+
+/// Whether a verb is about the place where it is typed, which the default board keeps, whatever board is named.
+pub(super) fn is_about_a_place(verb: &Verb) -> bool {
+    matches!(verb, Verb::Write(Write::Stop(_)) | Verb::Operate(Operate::Agent(_)))
+}
+
+/// Whether a verb is about tasks that it names by their ids, so that the ids alone say which board is meant.
+pub(super) fn is_of_one_task(verb: &Verb) -> bool {
+    match verb {
+        Verb::Read(_) | Verb::Operate(_) => true,
+        Verb::Write(Write::Create(_)) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => false,
+        Verb::Write(_) => true,
     }
 }
 
 /// Whether an operator's verb is one transaction on one board.
 pub(super) fn changes_tasks(verb: &Operate) -> bool {
     match verb {
-        Operate::Assign(_) | Operate::Reassign(_) | Operate::Reclaim(_) | Operate::Retry(_) | Operate::Cancel(_) => {
-            true
-        }
-        Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Gc(_) => false,
+        Operate::Assign(_)
+        | Operate::Reassign(_)
+        | Operate::Reclaim(_)
+        | Operate::Retry(_)
+        | Operate::Cancel(_)
+        | Operate::Agent(_) => true,
+        Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Threads(_) | Operate::Gc(_) => false,
     }
 }
 
@@ -103,9 +131,24 @@ pub(super) async fn operate(desk: &Desk, caller: &Caller, verb: &Operate, tx: &m
         Operate::Reclaim(args) => tasks::reclaim(desk, caller, args, tx).await,
         Operate::Retry(args) => tasks::retry(desk, caller, args, tx).await,
         Operate::Cancel(args) => tasks::cancel(desk, caller, args, tx).await,
-        Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Gc(_) => {
+        Operate::Agent(args) => agent::agent(desk, caller, args, tx).await,
+        Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Threads(_) | Operate::Gc(_) => {
             Err(Error::refused(Reason::Invalid, "this is no change of tasks"))
         }
+    }
+}
+
+/// Whether a verb that reaches beyond one board writes its line of the audit itself, with what it changes.
+pub(super) fn notes_itself(verb: &Verb) -> bool {
+    match verb {
+        Verb::Own(Own::Pair(_) | Own::Access(_)) => true,
+        Verb::Read(Read::Boards(args)) => boards::is_one_transaction(args),
+        Verb::Own(Own::Settings(_) | Own::Audit(_))
+        | Verb::Read(_)
+        | Verb::Write(_)
+        | Verb::Operate(_)
+        | Verb::Shell(_)
+        | Verb::Internal(_) => false,
     }
 }
 
@@ -117,14 +160,19 @@ pub(super) async fn outside(
     verb: &Verb,
 ) -> Result<Reply, Error> {
     match verb {
-        Verb::Read(Read::Boards(args)) => boards::run(desk, caller, args).await,
+        Verb::Read(Read::Boards(args)) => boards::run(desk, caller, verb, args).await,
+        Verb::Read(Read::Here(_)) => Err(Error::refused(Reason::Invalid, here::NO_PLACE)),
         Verb::Read(read) => look(desk, caller, &desk.board_of(caller, named).await?, read).await,
         Verb::Operate(Operate::Dispatch(args)) => dispatch::run(desk, caller, named, args).await,
         Verb::Operate(Operate::Outbox(args)) => {
             outbox::run(desk, caller, &desk.board_of(caller, named).await?, args).await
         }
+        Verb::Operate(Operate::Threads(args)) => threads::run(desk, caller, args).await,
         Verb::Operate(Operate::Gc(args)) => gc::run(desk, &desk.board_of(caller, named).await?, args).await,
         Verb::Own(Own::Settings(args)) => Ok(settings::show(desk, args)),
+        Verb::Own(Own::Pair(args)) => access::pair(desk, caller, verb, args).await,
+        Verb::Own(Own::Access(args)) => access::run(desk, caller, verb, args).await,
+        Verb::Own(Own::Audit(args)) => audit::show(desk, named, args).await,
         Verb::Shell(Shell::Init(_)) => boards::init(desk).await,
         Verb::Write(_) | Verb::Operate(_) | Verb::Shell(_) | Verb::Internal(_) => {
             Err(Error::refused(Reason::Invalid, "this runs in a terminal alone, as in `kanban doctor`"))
@@ -137,6 +185,8 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
     let zone = TimeZone::system();
     let paused_profiles = paused_profiles(desk).await?;
     let here = desk.program(caller, board.slug());
+    let hidden = hidden_boards(desk, caller).await?;
+    let rights = if caller.actor.is_person() { Some(rights(caller, board).await?) } else { None };
     // `--mine` means the profile that bears the asker's name: a worker's own.
     let asker: Option<ProfileName> = caller.actor.name().parse().ok();
     let view = View {
@@ -144,6 +194,8 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         zone: &zone,
         board,
         boards: &desk.boards,
+        hidden: &hidden,
+        rights: rights.as_ref(),
         settings: &settings,
         thread: caller.thread(),
         asker: asker.as_ref(),
@@ -167,7 +219,7 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         | Read::Diagnostics(_)
         | Read::NotifyList(_)
         | Read::Boards(_) => true,
-        Read::Show(_) | Read::Tail(_) | Read::Watches(_) | Read::Why(_) | Read::Attachments(_) => false,
+        Read::Here(_) | Read::Show(_) | Read::Tail(_) | Read::Watches(_) | Read::Why(_) | Read::Attachments(_) => false,
     };
     let reply = match verb {
         Read::List(args) => view::list(&mut tx, args, &view).await,
@@ -183,7 +235,8 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         Read::Why(args) => view::why(&mut tx, args, &view).await,
         Read::Attachments(args) => view::attachments(&mut tx, args, &view).await,
         Read::NotifyList(args) => view::notify_list(&mut tx, args, &view).await,
-        Read::Boards(args) => boards::run(desk, caller, args).await,
+        Read::Boards(_) => Err(Error::refused(Reason::Invalid, "this is about no single board")),
+        Read::Here(_) => Err(Error::refused(Reason::Invalid, here::NO_PLACE)),
     };
     reply.map(|reply| Reply { is_fixed, ..reply })
 }
@@ -197,6 +250,8 @@ pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run) -> Resul
         zone: &zone,
         board,
         boards: &desk.boards,
+        hidden: &[],
+        rights: None,
         settings: &settings,
         thread: None,
         asker: None,

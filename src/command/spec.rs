@@ -9,7 +9,7 @@ use crate::{
     board::id::{BoardSlug, ProfileName, TaskId},
     command::{
         german::german,
-        value::{Assignee, Prose, Tenant, WorkspaceArg},
+        value::{Assignee, Pinnable, Prose, Tenant, WorkspaceArg},
         verbs::{BoardsOwn, Internal, Kanban, MENU, Operate, Own, Read, SHORTCUTS, Shell, Write},
     },
 };
@@ -87,7 +87,7 @@ pub(crate) fn kind(arg: &clap::Arg) -> Kind {
         Kind::Board
     } else if is(&[TypeId::of::<Tenant>()]) {
         Kind::Tenant
-    } else if is(&[TypeId::of::<WorkspaceArg>()]) {
+    } else if is(&[TypeId::of::<WorkspaceArg>(), TypeId::of::<Pinnable>()]) {
         Kind::Workspace
     } else if is(&[TypeId::of::<i64>(), TypeId::of::<u32>(), TypeId::of::<u64>()]) && !is_time(arg) {
         Kind::Integer

@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
+use kanban_platform::Style;
 use serde_json::{Map, Value};
 
 use crate::board::{
     event,
     id::{ProfileName, TaskId},
+    question::Choice,
 };
 
 /// Running text. Each verb has at most one argument of this type: the rest of the line and the lines below go to it.
@@ -143,6 +145,48 @@ impl FromStr for WorkspaceArg {
             )),
         }
     }
+}
+
+/// What `here` may be told of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pinnable {
+    /// Nothing is set here any more.
+    Off,
+    Directory(PathBuf),
+    /// Below the home of the user that the gateway runs as.
+    BelowHome(PathBuf),
+    /// No whole path: refused with one that may be meant.
+    Relative(String),
+}
+
+impl FromStr for Pinnable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let path = match text.split_once(':') {
+            Some((kind, path)) if kind.eq_ignore_ascii_case("dir") => path.trim(),
+            Some((kind, _)) if kind.eq_ignore_ascii_case("worktree") => return Err(not_pinnable(text)),
+            Some(_) | None => text,
+        };
+        match path {
+            "" => Err("`here` needs a whole path, as in `/srv/project`".to_owned()),
+            _ if ["scratch", "worktree"].iter().any(|kind| path.eq_ignore_ascii_case(kind)) => Err(not_pinnable(path)),
+            _ if path.eq_ignore_ascii_case("off") => Ok(Self::Off),
+            "~" => Ok(Self::BelowHome(PathBuf::new())),
+            _ if Path::new(path).is_absolute() => Ok(Self::Directory(path.into())),
+            _ => Ok(path.strip_prefix("~/").map_or_else(
+                || Self::Relative(path.to_owned()),
+                |below| Self::BelowHome(below.trim_start_matches('/').into()),
+            )),
+        }
+    }
+}
+
+fn not_pinnable(kind: &str) -> String {
+    format!(
+        "`{kind}` is no directory; expected a whole path, as in `/srv/project`, or `off`; one task is given its own place with `create … --workspace {kind}`"
+    )
 }
 
 impl fmt::Display for WorkspaceArg {
@@ -287,6 +331,33 @@ pub fn branch(text: &str) -> Result<String, String> {
 /// Reads one kind of events.
 pub fn event_kind(text: &str) -> Result<event::Kind, String> {
     text.trim().parse()
+}
+
+/// Reads a choice of a question: `LABEL`, `LABEL|VALUE` or `LABEL|VALUE|STYLE`.
+pub fn choice(text: &str) -> Result<Choice, String> {
+    let mut parts = text.split('|').map(str::trim);
+    let label = parts.next().unwrap_or_default().to_owned();
+    if label.is_empty() {
+        return Err(
+            "a choice needs a label, as in `--choice Stripe` or `--choice \"Stripe|stripe-eu|primary\"`".to_owned()
+        );
+    }
+    let value = parts.next().filter(|value| !value.is_empty()).map(str::to_owned);
+    let style = match parts.next().map(str::to_lowercase).as_deref() {
+        None | Some("" | "plain") => Style::Plain,
+        Some("primary") => Style::Primary,
+        Some("success") => Style::Success,
+        Some("danger") => Style::Danger,
+        Some(style) => {
+            return Err(format!("`{style}` is no style of a choice; there are primary, success and danger"));
+        }
+    };
+    match parts.next() {
+        None => Ok(Choice { label, value, style }),
+        Some(_) => {
+            Err(format!("`{text}` has too many parts; a choice is `LABEL|VALUE|STYLE`, and a label holds no `|`"))
+        }
+    }
 }
 
 /// Reads an attachment's number.

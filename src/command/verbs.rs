@@ -12,22 +12,26 @@ use crate::{
     board::{
         event,
         id::{BoardSlug, ProfileName, TaskId},
+        policy::Policy,
+        question::{Choice, Road},
     },
     command::value::{
-        Assignee, JsonObject, Limit, Phrase, Prose, Skill, Tenant, WorkspaceArg, branch, duration, event_kind, instant,
-        interval, positive, row,
+        Assignee, JsonObject, Limit, Phrase, Pinnable, Prose, Skill, Tenant, WorkspaceArg, branch, choice, duration,
+        event_kind, instant, interval, positive, row,
     },
+    settings::{Role, Scope, Visitor},
 };
 
 /// The verbs that platforms' menus show, in order of use.
 pub const MENU: &[&str] = &[
-    "create", "list", "show", "comment", "complete", "block", "unblock", "assign", "retry", "cancel", "why", "tail",
-    "log", "watch", "unwatch", "stats", "archive", "dispatch", "boards", "schedule",
+    "create", "list", "show", "comment", "complete", "block", "answer", "unblock", "assign", "retry", "cancel", "why",
+    "log", "watch", "unwatch", "board", "here", "agent", "stop", "boards",
 ];
 
 /// The verbs that have a command of their own where a menu has no room for `/kanban` before them: `/tasks` for
 /// `/kanban list`.
-pub const SHORTCUTS: &[(&str, &str)] = &[("tasks", "list"), ("task", "show"), ("new", "create"), ("answer", "unblock")];
+pub const SHORTCUTS: &[(&str, &str)] =
+    &[("tasks", "list"), ("task", "show"), ("new", "create"), ("answer", "answer"), ("here", "here"), ("stop", "stop")];
 
 /// A board of tasks that workers do
 #[derive(Clone, Debug, PartialEq, Parser)]
@@ -44,6 +48,7 @@ pub struct Kanban {
 }
 
 #[derive(Clone, Debug, PartialEq, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value is made for each command, and is not kept")]
 pub enum Verb {
     #[command(flatten)]
     Read(Read),
@@ -64,6 +69,7 @@ impl Verb {
     pub fn capability(&self) -> Capability {
         match self {
             Self::Read(Read::Boards(Boards { verb: Some(BoardsVerb::Own(_)) })) => Capability::Own,
+            Self::Read(Read::Here(here)) if here.changes_something() => Capability::Operate,
             Self::Read(_) => Capability::Read,
             Self::Write(Write::Archive(archive)) if !archive.rm.is_empty() => Capability::Own,
             Self::Write(_) => Capability::Write,
@@ -106,6 +112,8 @@ pub enum Read {
     NotifyList(NotifyList),
     /// List, create and switch boards
     Boards(Boards),
+    /// Show or set where new tasks of this place work, and for whom they are
+    Here(Here),
 }
 
 /// Verbs that create and change tasks.
@@ -126,6 +134,8 @@ pub enum Write {
     Edit(Edit),
     /// Stop a task until somebody answers
     Block(Block),
+    /// Answer the question of a task, so that it goes on
+    Answer(Answer),
     /// Release blocked or scheduled tasks
     Unblock(Unblock),
     /// Put tasks aside until a time, or until they are released
@@ -136,6 +146,9 @@ pub enum Write {
     Watch(Watch),
     /// Stop following a task, or the board, in this thread
     Unwatch(Unwatch),
+    /// Show the board in a message of this thread that keeps itself up to date
+    #[command(name = "board")]
+    ShowBoard(ShowBoard),
     /// Attach a file to a task
     Attach(Attach),
     /// Delete an attached file
@@ -150,6 +163,8 @@ pub enum Write {
     Heartbeat(Heartbeat),
     /// Take a ready task to work on it by hand
     Claim(Claim),
+    /// End what the agent of this thread works on
+    Stop(Stop),
 }
 
 /// Verbs that steer workers and the dispatcher.
@@ -169,8 +184,12 @@ pub enum Operate {
     Dispatch(Dispatch),
     /// Show posts that have not arrived, try them again, or give them up
     Outbox(Outbox),
+    /// Say whether tasks made in this channel get threads of their own, or show it
+    Threads(Threads),
     /// Remove old workspaces, events and logs
     Gc(Gc),
+    /// Let an agent answer plain messages here, or show which one does
+    Agent(Agent),
 }
 
 /// Verbs that decide over the installation.
@@ -178,6 +197,12 @@ pub enum Operate {
 pub enum Own {
     /// Show the settings in force and where each comes from
     Settings(Settings),
+    /// Print a code that makes whoever sends it to the bot an owner
+    Pair(Pair),
+    /// List, give and take back roles
+    Access(Access),
+    /// Show who did what from where
+    Audit(Audit),
 }
 
 /// Verbs of the command line alone.
@@ -412,6 +437,8 @@ pub enum BoardsOwn {
     Switch(BoardsSwitch),
     /// Set the directory in which a board's tasks work, or clear it
     SetDefaultWorkdir(BoardsSetDefaultWorkdir),
+    /// Hide a board from all but owners and those whom a grant names it to
+    Private(BoardsPrivate),
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -500,6 +527,42 @@ pub struct BoardsSetDefaultWorkdir {
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
+pub struct Here {
+    /// The directory in which new tasks work, as in `/srv/shop`; `off` ends what was set here
+    #[arg(value_name = "DIR")]
+    pub directory: Option<Pinnable>,
+    /// The profile that new tasks are for; `none` for nobody
+    #[arg(long, value_name = "PROFILE")]
+    pub assignee: Option<Assignee>,
+    /// The tenant that new tasks belong to
+    #[arg(long)]
+    pub tenant: Option<Tenant>,
+    /// For the whole channel, from one of its threads
+    #[arg(long)]
+    pub channel: bool,
+    /// For the whole server or workspace
+    #[arg(long)]
+    pub space: bool,
+}
+
+impl Here {
+    /// Whether it does more than look. `--board` does too, and is not among the verb's own arguments.
+    pub fn changes_something(&self) -> bool {
+        self.directory.is_some() || self.assignee.is_some() || self.tenant.is_some()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct BoardsPrivate {
+    /// The board
+    #[arg(value_name = "SLUG")]
+    pub slug: BoardSlug,
+    /// Whether it is private
+    #[arg(value_name = "on|off")]
+    pub state: Switch,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct Create {
     /// What is to be done, in a few words
     #[arg(value_name = "TITLE", required = true)]
@@ -564,6 +627,9 @@ pub struct Create {
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
+    /// What the answer says besides.
+    #[arg(skip)]
+    pub note: String,
 }
 
 impl Create {
@@ -662,6 +728,12 @@ pub struct Block {
     /// What would help
     #[arg(long)]
     pub kind: Option<BlockKind>,
+    /// A possible answer, as a button: `LABEL`, `LABEL|VALUE` or `LABEL|VALUE|STYLE`; may be given several times
+    #[arg(long, value_parser = choice)]
+    pub choice: Vec<Choice>,
+    /// What an answer in words should say
+    #[arg(long, value_name = "TEXT")]
+    pub hint: Option<Phrase>,
 }
 
 impl Block {
@@ -673,6 +745,41 @@ impl Block {
     /// Every task to block, each once, in the order given.
     pub fn tasks(&self) -> Vec<TaskId> {
         each_once(std::slice::from_ref(&self.task), &self.ids)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Answer {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The answer: one of the choices, or other words
+    #[arg(value_name = "ANSWER", trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<Prose>,
+    /// What a button knows that nobody types.
+    #[arg(skip)]
+    pub by: AnswerBy,
+}
+
+/// How an answer came about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerBy {
+    pub road: Road,
+    /// The question that is meant; the open one where there is none.
+    pub question: Option<i64>,
+    /// The choice that was pressed, by its place.
+    pub choice: Option<usize>,
+}
+
+impl Answer {
+    /// An answer that was not typed as a command.
+    pub fn given(task: TaskId, words: &str, by: AnswerBy) -> Self {
+        Self { task, words: vec![Prose(words.to_owned())], by }
+    }
+
+    /// The answer, its words joined by one space.
+    pub fn words(&self) -> String {
+        joined(&self.words)
     }
 }
 
@@ -693,6 +800,11 @@ impl Unblock {
     /// Every task to release, each once, in the order given.
     pub fn tasks(&self) -> Vec<TaskId> {
         each_once(&self.tasks, &self.ids)
+    }
+
+    /// Every task as it was named.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &TaskId> {
+        self.tasks.iter().chain(&self.ids)
     }
 }
 
@@ -719,6 +831,11 @@ impl Schedule {
     /// Every task to put aside, each once, in the order given.
     pub fn tasks(&self) -> Vec<TaskId> {
         each_once(&self.tasks, &self.ids)
+    }
+
+    /// Every task as it was named.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &TaskId> {
+        self.tasks.iter().chain(&self.ids)
     }
 }
 
@@ -749,6 +866,11 @@ impl Promote {
     pub fn tasks(&self) -> Vec<TaskId> {
         each_once(&self.tasks, &self.ids)
     }
+
+    /// Every task as it was named.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &TaskId> {
+        self.tasks.iter().chain(&self.ids)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -762,6 +884,9 @@ pub struct Watch {
     /// Only tasks of this tenant
     #[arg(long)]
     pub tenant: Option<Tenant>,
+    /// How much is told here; `decisions` where none is given
+    #[arg(long)]
+    pub policy: Option<WatchPolicy>,
     /// Only events of these kinds, as in `completed,blocked`
     #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = event_kind)]
     pub kinds: Vec<event::Kind>,
@@ -772,10 +897,20 @@ pub struct Watch {
 
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Unwatch {
-    /// The task; none means the whole board
+    /// The task; none means the board
     #[arg(value_name = "ID")]
     pub task: Option<TaskId>,
+    /// Only what follows the tasks of this profile
+    #[arg(long, value_name = "PROFILE", conflicts_with = "task")]
+    pub assignee: Option<Assignee>,
+    /// Only what follows the tasks of this tenant
+    #[arg(long, conflicts_with = "task")]
+    pub tenant: Option<Tenant>,
 }
+
+/// The board as a message; there is nothing to say about it.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct ShowBoard {}
 
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Attach {
@@ -1029,6 +1164,13 @@ pub struct OutboxPurge {
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
+pub struct Threads {
+    /// `on` or `off`; none shows what is in force
+    #[arg(value_name = "on|off")]
+    pub switch: Option<Switch>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct Gc {
     /// Remove events of archived tasks that are older than this many days
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
@@ -1036,6 +1178,48 @@ pub struct Gc {
     /// Remove logs that are older than this many days
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     pub log_retention_days: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Agent {
+    /// Whether an agent answers every message here; what is in force is shown where nothing is said
+    #[arg(value_name = "on|off")]
+    pub state: Option<Switch>,
+    /// The profile that answers
+    #[arg(value_name = "PROFILE", requires = "state")]
+    pub profile: Option<ProfileName>,
+    /// What becomes of a message while the agent works on another
+    #[arg(long)]
+    pub policy: Option<Rule>,
+    /// Begin a new session with the next message
+    #[arg(long)]
+    pub fresh: bool,
+    /// Show what the agent wrote to its log in the last turn
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rule {
+    /// It waits for its turn
+    Queue,
+    /// The agent is stopped, and takes it next
+    Interrupt,
+    /// It is not taken in
+    Refuse,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Stop {
+    /// Drop the messages that wait, too
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -1053,6 +1237,90 @@ pub enum SettingsVerb {
 
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct SettingsShow {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Pair {
+    /// The code, in a chat; none prints a new one, on the command line of the host
+    #[arg(value_name = "CODE")]
+    pub code: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Access {
+    /// `list` where none is given.
+    #[command(subcommand)]
+    pub verb: Option<AccessVerb>,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum AccessVerb {
+    /// List who has which role, where, and by whom
+    #[command(visible_alias = "ls")]
+    List(AccessList),
+    /// Give somebody a role
+    Grant(AccessGrant),
+    /// Take a role back
+    Revoke(AccessRevoke),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub struct AccessList {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct AccessGrant {
+    /// Who: `discord:123`, `discord:role/99`, `slack:group/S1`, `discord:channel/55`, or `discord:*` as a guest
+    #[arg(value_name = "WHO")]
+    pub who: Visitor,
+    /// `guest`, `member`, `operator` or `owner`
+    #[arg(value_name = "ROLE")]
+    pub role: Role,
+    #[command(flatten)]
+    pub bounds: Bounds,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct AccessRevoke {
+    /// Who has it
+    #[arg(value_name = "WHO")]
+    pub who: Visitor,
+    #[command(flatten)]
+    pub bounds: Bounds,
+}
+
+/// Where a grant holds.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Bounds {
+    /// Only there: `platform=`, `space=`, `channel=`, `board=` or `tenant=`; may be given several times
+    #[arg(long = "in", value_name = "KEY=VALUE")]
+    within: Vec<Scope>,
+}
+
+impl Bounds {
+    /// All of them together.
+    pub fn scope(&self) -> Scope {
+        self.within.iter().fold(Scope::default(), Scope::within)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Audit {
+    /// Only what was done to this task
+    #[arg(long, value_name = "ID")]
+    pub task: Option<TaskId>,
+    /// Only what this person did, as in `discord:123`
+    #[arg(long, value_name = "WHO")]
+    pub person: Option<String>,
+    /// How many entries, newest first
+    #[arg(long, value_name = "N", value_parser = positive, default_value = "50")]
+    pub limit: u32,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -1165,6 +1433,33 @@ pub enum BlockKind {
     Transient,
     /// Another task must be done first
     Dependency,
+}
+
+/// How much a thread is told of what it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WatchPolicy {
+    /// Everything but signs of life
+    All,
+    /// What needs a person, what goes wrong or waits, and how it ends
+    Changes,
+    /// What needs a person, and how it ends
+    Decisions,
+    /// How it ends
+    Final,
+    /// Nothing; the card alone moves
+    Silent,
+}
+
+impl WatchPolicy {
+    pub fn policy(self) -> Policy {
+        match self {
+            Self::All => Policy::All,
+            Self::Changes => Policy::Changes,
+            Self::Decisions => Policy::Decisions,
+            Self::Final => Policy::Final,
+            Self::Silent => Policy::Silent,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -23,9 +23,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use kanban_platform::Thread;
 
 use crate::{
-    board::{Board, Boards, ProfileName},
+    board::{Board, BoardSlug, Boards, Error, ProfileName, TaskId, Tx},
     clock::Millis,
-    settings::Settings,
+    command::access::sees_task,
+    settings::{Rights, Settings},
 };
 
 pub use self::{
@@ -53,6 +54,10 @@ pub struct View<'a> {
     pub zone: &'a TimeZone,
     pub board: &'a Board,
     pub boards: &'a Boards,
+    /// Boards that the asker may not know of.
+    pub hidden: &'a [BoardSlug],
+    /// What a person holds on the board; none for whoever is told of all its tasks.
+    pub rights: Option<&'a Rights>,
     pub settings: &'a Settings,
     /// The thread that asks, in chat.
     pub thread: Option<&'a Thread>,
@@ -73,6 +78,18 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// Those of some tasks that the asker may look at.
+    async fn seen(&self, tx: &mut Tx, ids: Vec<TaskId>) -> Result<Vec<TaskId>, Error> {
+        let Some(rights) = self.rights else { return Ok(ids) };
+        let mut seen = Vec::new();
+        for id in ids {
+            if sees_task(rights, &tx.task(&id).await?) {
+                seen.push(id);
+            }
+        }
+        Ok(seen)
+    }
+
     /// A point in time as people here write it: `2026-11-22 14:37`.
     pub fn moment(&self, at: Millis) -> String {
         moment(at, self.zone)

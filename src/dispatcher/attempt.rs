@@ -1,10 +1,8 @@
 //! One attempt: from a claim to a started worker, and from the worker's end to what becomes of the task.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    collections::HashMap,
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -20,33 +18,26 @@ use tracing::Instrument;
 use super::{
     Key, Live,
     call::apply_call,
+    gone::{directory_of, is_gone},
     patience,
     place::Place,
-    workspace::{Reach, Workspace, allowed},
+    worker::{self, AGAIN, End, Follower, News, RATE_LIMITED, clear, session_after, still_leads_there, write_prompt},
+    workspace::{Closed, Workspace},
 };
 use crate::{
     board::{
         Board, BoardSlug, Error, TaskId,
         attempt::{Ending, Patience},
         claim::Claim,
+        lane::Session,
         run::Run,
         task::{Task, WorkspaceKind},
     },
     command::{Desk, prompt},
     process::Identity,
     settings::{Kind, Profile, Prompt, Values, script_of},
-    shim::{
-        Exit, Spec, Token,
-        client::{self, Update},
-        has_begun, pending_calls,
-    },
+    shim::{Exit, Spec, Token, client, pending_calls},
 };
-
-/// How long to wait before something is tried again that must succeed in the end.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// The exit status by which a worker says that its agent has reached a limit.
-const RATE_LIMITED: i32 = 75;
 
 /// Starts workers and follows them to their end.
 pub(super) struct Attempt {
@@ -108,7 +99,11 @@ impl Attempt {
                         this.follow(&board, claim.run.id, &place.rundir, &place.socket, &token).await;
                     }
                     Ok(None) => clear(&place.rundir, &place.socket),
-                    Err(error) => {
+                    Err(Halt::Gone) => {
+                        this.take_back_for_want_of_directory(&board, &claim.task.id, claim.run.id).await;
+                        clear(&place.rundir, &place.socket);
+                    }
+                    Err(Halt::Failed(error)) => {
                         this.settle(&board, claim.run.id, &Ending::NotStarted { error }).await;
                         clear(&place.rundir, &place.socket);
                     }
@@ -165,18 +160,36 @@ impl Attempt {
         profile: &Profile,
         token: &Token,
         place: &Place,
-    ) -> Result<Option<PathBuf>, String> {
+    ) -> Result<Option<PathBuf>, Halt> {
         let task = &claim.task;
         let kind = Workspace::of(task);
+        let held = match directory_of(board, task).await.map_err(|error| error.to_string())? {
+            Some(Ok(opened)) => Some(opened),
+            Some(Err(Closed::Gone(_))) => return Err(Halt::Gone),
+            Some(Err(Closed::Refused(refusal))) => {
+                return Err(Halt::Failed(format!("{refusal}; put the directory back, or create the task anew")));
+            }
+            None => None,
+        };
         if let Workspace::Dir(path) | Workspace::Worktree { path: Some(path), .. } = &kind {
-            self.still_leads_there(path)?;
+            still_leads_there(self.desk.home(), path)
+                .map_err(|error| format!("the directory that the task was created for: {error}"))?;
         }
-        let workspace = kind.prepare(board.folder(), None, &task.id).await.map_err(|refusal| refusal.to_string())?;
+        let (workspace, root) = match (&kind, &held) {
+            (Workspace::Dir(_), Some(held)) => (held.path().to_owned(), held.root().to_owned()),
+            (Workspace::Dir(_) | Workspace::Worktree { .. } | Workspace::Scratch, _) => {
+                let made = kind.prepare(board.folder(), None, &task.id).await;
+                // What was made has a true path, so it is opened with no link followed.
+                (made.map_err(|refusal| refusal.to_string())?, PathBuf::from("/"))
+            }
+        };
         let placed = Task { workspace_path: Some(workspace.display().to_string()), ..task.clone() };
         let text = self.prompt_of(board, &placed, &claim.run, profile).await?;
         let failed = |error: io::Error| format!("the run cannot be made ready: {error}");
         let prompt = write_prompt(&place.rundir, &text).map_err(failed)?;
-        let spec = self.spec(board, claim, profile, token, place, &workspace, &prompt).map_err(failed)?;
+        let session = self.session(board, claim, profile).await.map_err(|error| error.to_string())?;
+        let site = (root.as_path(), workspace.as_path());
+        let spec = self.spec(board, claim, profile, token, place, site, &prompt, &session).map_err(failed)?;
         let listener = client::prepare(&place.rundir, &spec).map_err(failed)?;
         // Whoever closes the run from here on finds a socket by which it is stopped; before, there was none.
         if self.is_closed(board, claim.run.id).await.map_err(|error| error.to_string())? {
@@ -187,19 +200,13 @@ impl Attempt {
         Ok(Some(workspace))
     }
 
-    /// A task keeps the true path of the directory that it was allowed; a link that was put in its way since then leads
-    /// somewhere that nobody allowed.
-    fn still_leads_there(&self, path: &Path) -> Result<(), String> {
-        let true_path =
-            allowed(path, Reach::Anywhere, &[self.desk.home().to_owned()]).map_err(|refusal| refusal.to_string())?;
-        if true_path == path {
-            return Ok(());
-        }
-        Err(format!(
-            "`{}` leads to `{}` since the task was created; put the directory back, or create the task anew",
-            path.display(),
-            true_path.display()
-        ))
+    /// The agent's session of the run, noted with it: a task that was answered goes on where its agent has stopped.
+    async fn session(&self, board: &Board, claim: &Claim, profile: &Profile) -> Result<Session, Error> {
+        let mut tx = board.write().await?;
+        let session = session_after(tx.session_of_task(&claim.task.id, &profile.name).await?, profile);
+        tx.set_run_session(claim.run.id, &claim.task.id, &session.id).await?;
+        tx.commit().await?;
+        Ok(session)
     }
 
     async fn is_closed(&self, board: &Board, run: i64) -> Result<bool, Error> {
@@ -235,8 +242,9 @@ impl Attempt {
         profile: &Profile,
         token: &Token,
         place: &Place,
-        workspace: &Path,
+        (root, workspace): (&Path, &Path),
         prompt: &Path,
+        session: &Session,
     ) -> io::Result<Spec> {
         let (task, run) = (&claim.task, &claim.run);
         let settings = self.desk.settings.get();
@@ -246,7 +254,7 @@ impl Attempt {
             title: &task.title,
             workspace: &workspace.display().to_string(),
             prompt_file: &prompt.display().to_string(),
-            session: &session_id(),
+            session: &session.id,
         };
         let limit = task
             .max_runtime_seconds
@@ -255,13 +263,15 @@ impl Attempt {
         Ok(Spec {
             run: run.id,
             board: board.slug().clone(),
-            task: task.id.clone(),
+            task: Some(task.id.clone()),
             token: token.clone(),
-            argv: profile.argv(&values),
-            env: self.environment(board, task, run, profile, token, place, workspace),
+            argv: if session.goes_on { profile.argv_again(&values) } else { profile.argv(&values) },
+            env: self.environment(board, task, run, profile, token, place, workspace, session),
             cwd: workspace.to_owned(),
+            root: Some(root.to_owned()),
             stdin: (profile.prompt == Prompt::Stdin).then(|| prompt.to_owned()),
             log: place.log.clone(),
+            answer: None,
             log_limit_bytes: settings.logs.log_limit_bytes.get(),
             socket: place.socket.clone(),
             gateway_socket: crate::shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
@@ -281,12 +291,9 @@ impl Attempt {
         token: &Token,
         place: &Place,
         workspace: &Path,
+        session: &Session,
     ) -> Vec<(String, String)> {
-        let mut env: BTreeMap<String, String> = profile.environment(&self.desk.environment);
-        // A worker says `kanban complete …`, so our own folder comes first.
-        let folder = self.program.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
-        let path = env.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin".to_owned(), Clone::clone);
-        env.insert("PATH".to_owned(), format!("{folder}:{path}"));
+        let mut env = worker::environment(profile, &self.desk.environment, &self.program);
         for (name, value) in [
             ("KANBAN_TASK", task.id.to_string()),
             ("KANBAN_RUN", run.id.to_string()),
@@ -297,6 +304,7 @@ impl Attempt {
             ("KANBAN_WORKSPACE", workspace.display().to_string()),
             ("KANBAN_TENANT", task.tenant.clone().unwrap_or_default()),
             ("KANBAN_ATTEMPT", run.attempt.to_string()),
+            ("KANBAN_SESSION", session.id.clone()),
         ] {
             env.insert(name.to_owned(), value);
         }
@@ -317,41 +325,30 @@ impl Attempt {
 
     /// Waits for the news of a run and records them, to its end.
     pub(super) async fn follow(&self, board: &Board, run: i64, rundir: &Path, socket: &Path, token: &Token) {
-        let mut watch = loop {
-            match client::watch(rundir, socket, token).await {
-                Ok(watch) => break watch,
-                Err(error) => {
-                    tracing::warn!(%error, "the shim cannot be asked; asking again");
-                    tokio::time::sleep(AGAIN).await;
-                }
+        let mut worker = Follower::of(rundir, socket, token).await;
+        let end = loop {
+            match worker.next().await {
+                News::Started(identity) => self.note_start(board, run, &identity).await,
+                News::End(end) => break end,
             }
         };
-        loop {
-            match watch.next().await {
-                Ok(Some(Update::Started(identity))) => self.note_start(board, run, &identity).await,
-                Ok(Some(Update::Failed(_))) => {}
-                Ok(Some(Update::Exit(exit))) => {
-                    self.apply_pending(rundir, run, token).await;
-                    let ending = self.ending(board, run, rundir, &exit).await;
-                    self.settle(board, run, &ending).await;
-                    break;
-                }
-                Ok(Some(Update::Lost)) if !has_begun(rundir) => {
-                    self.take_back(board, run).await;
-                    break;
-                }
-                Ok(Some(Update::Lost)) => {
-                    self.apply_pending(rundir, run, token).await;
-                    let error = lost(board, run).await;
-                    self.settle(board, run, &Ending::Lost { error }).await;
-                    break;
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    tracing::error!(%error, "the shim is not understood; the run is left to it");
-                    return;
+        match end {
+            End::Exit(exit) => {
+                self.apply_pending(rundir, run, token).await;
+                let ending = self.ending(board, run, rundir, &exit).await;
+                match self.lost_directory_of(board, run, &ending).await {
+                    Some(task) => self.take_back_for_want_of_directory(board, &task, run).await,
+                    None => self.settle(board, run, &ending).await,
                 }
             }
+            End::NotBegun => self.take_back(board, run).await,
+            End::Lost => {
+                self.apply_pending(rundir, run, token).await;
+                let error = lost(board, run).await;
+                self.settle(board, run, &Ending::Lost { error }).await;
+            }
+            End::Over => {}
+            End::NotUnderstood => return,
         }
         clear(rundir, socket);
     }
@@ -450,15 +447,35 @@ impl Attempt {
         Patience { failure_limit, ..settings }
     }
 
+    /// The task of a run whose worker could not be started because its directory has just gone.
+    async fn lost_directory_of(&self, board: &Board, run: i64, ending: &Ending) -> Option<TaskId> {
+        if !matches!(ending, Ending::NotStarted { .. }) {
+            return None;
+        }
+        let task = board.read().await.ok()?.run(run).await.ok()?.task_id;
+        is_gone(board, &task).await.then_some(task)
+    }
+
+    /// Gives a task back that waits for its directory from now on, and says so where the task is followed.
+    async fn take_back_for_want_of_directory(&self, board: &Board, task: &TaskId, run: i64) {
+        self.give_back(board, run, "its directory is gone", Some(task)).await;
+    }
+
     /// Gives a task back whose worker was never started: that is no failed attempt.
     pub(super) async fn take_back(&self, board: &Board, run: i64) {
+        self.give_back(board, run, "the gateway stopped before the worker was started", None).await;
+    }
+
+    async fn give_back(&self, board: &Board, run: i64, reason: &str, without_directory: Option<&TaskId>) {
         loop {
             let taken = async {
                 let mut tx = board.write().await?;
                 let open = tx.run(run).await?;
                 if open.ended_at.is_none() {
-                    let reason = "the gateway stopped before the worker was started";
                     tx.give_back(&open, reason, self.desk.now()).await?;
+                    if let Some(task) = without_directory {
+                        tx.workplace_gone(task, self.desk.now()).await?;
+                    }
                 }
                 tx.commit().await
             };
@@ -473,15 +490,17 @@ impl Attempt {
     }
 }
 
-/// Removes what a run that is over leaves behind.
-fn clear(rundir: &Path, socket: &Path) {
-    if let Err(error) = fs::remove_dir_all(rundir)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(%error, "the directory of a run that is over could not be removed");
+/// Why a worker was not started.
+enum Halt {
+    Failed(String),
+    /// Its directory is gone, which is no failed attempt.
+    Gone,
+}
+
+impl From<String> for Halt {
+    fn from(error: String) -> Self {
+        Self::Failed(error)
     }
-    // Its shim has removed it, unless it was killed or never started.
-    let _ = fs::remove_file(socket);
 }
 
 /// What an exit means. A worker that has completed or blocked its task is past caring.
@@ -520,23 +539,6 @@ async fn lost(board: &Board, run: i64) -> String {
     } else {
         "lost: the process that watched over it was killed".to_owned()
     }
-}
-
-fn write_prompt(rundir: &Path, text: &str) -> io::Result<PathBuf> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(rundir)?;
-    let path = rundir.join("prompt");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    file.write_all(text.as_bytes())?;
-    Ok(path)
-}
-
-/// A random identifier in the form that agents take for a session: a version 4 UUID.
-fn session_id() -> String {
-    let mut bytes = crate::random::bytes::<16>();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = crate::random::hex_of(&bytes);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 fn span(board: &BoardSlug, task: &TaskId, run: i64) -> tracing::Span {

@@ -24,11 +24,8 @@ pub async fn caller_of(board: &Board, run: i64) -> Result<Caller, Error> {
     let run = board.read().await?.run(run).await?;
     let name = run.profile.as_ref().map_or_else(|| "worker".to_owned(), ToString::to_string);
     let workspace = run.workspace.as_deref().unwrap_or_default().into();
-    Ok(Caller {
-        actor: Actor::Worker { run: run.id, task: run.task_id, name },
-        role: Role::Member,
-        place: Place::Worker { board: board.slug().clone(), workspace },
-    })
+    let place = Place::Worker { board: board.slug().clone(), workspace };
+    Ok(Caller::new(Actor::Worker { run: run.id, task: run.task_id, name }, Role::Member, place))
 }
 
 async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller), Error> {
@@ -52,7 +49,7 @@ async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller
 
 async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Call) -> Answer {
     let id = format!("{}/{run}/{}", board.slug(), call.call);
-    let update = Update { platform: "worker".to_owned(), id, return_address: None };
+    let update = Update { platform: "worker".to_owned(), id, return_address: None, message: None };
     match desk.receipt(&update).await {
         Ok(None) => {}
         Ok(Some(receipt)) => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    board::{BoardSlug, TaskId},
+    board::{BoardSlug, TaskId, lane::Turn},
     command::Desk,
     shim,
 };
@@ -33,6 +33,14 @@ impl Place {
 pub(super) fn runs(home: &Path) -> PathBuf {
     home.join("run")
 }
+
+/// The log of a turn of a thread's agent. No board is called `_turns`.
+pub fn turn_log(home: &Path, turn: &Turn) -> PathBuf {
+    home.join("logs").join(TURN_LOGS).join(turn.thread_id.to_string()).join(format!("{}.log", turn.id))
+}
+
+/// The folder among the logs in which those of turns lie.
+pub const TURN_LOGS: &str = "_turns";
 
 /// The log of a run.
 pub fn log(home: &Path, board: &BoardSlug, task: &TaskId, run: i64) -> PathBuf {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Dispatcher, HOLDER, Live, Report, place};
 use crate::{
-    board::{Board, Error, run, task::WorkspaceKind},
+    board::{Board, Error, TaskId, run, task::WorkspaceKind},
     command::Desk,
     shim::{Spec, client, exit_record},
 };
@@ -16,6 +16,7 @@ use crate::{
 struct Found {
     rundir: PathBuf,
     spec: Spec,
+    task: TaskId,
     board: Board,
     live: Live,
 }
@@ -24,8 +25,8 @@ impl Dispatcher {
     /// Follows every run whose shim may be alive, and gives the tasks back that were claimed and never started.
     pub(super) async fn take_up(&mut self) -> Result<(), Error> {
         for found in self.found().await? {
-            let Found { rundir, spec, board, live } = found;
-            self.attempt.resume(board, &spec.task, spec.run, rundir, spec.socket.clone(), spec.token.clone());
+            let Found { rundir, spec, task, board, live } = found;
+            self.attempt.resume(board, &task, spec.run, rundir, spec.socket.clone(), spec.token.clone());
             self.live.insert((spec.board.clone(), spec.run), live);
         }
         self.give_back_unstarted().await
@@ -35,7 +36,7 @@ impl Dispatcher {
     pub(super) async fn settle_what_has_ended(&mut self) -> Result<Report, Error> {
         let mut report = Report::default();
         for found in self.found().await? {
-            let Found { rundir, spec, board, live } = found;
+            let Found { rundir, spec, task, board, live } = found;
             if exit_record(&rundir).is_none() && is_alive(&spec.socket) {
                 self.live.insert((spec.board.clone(), spec.run), live);
                 continue;
@@ -44,14 +45,14 @@ impl Dispatcher {
             let mut tx = board.read().await?;
             let run = tx.run(spec.run).await?;
             match run.outcome {
-                Some(run::Outcome::TimedOut) => report.timed_out.push(spec.task.clone()),
+                Some(run::Outcome::TimedOut) => report.timed_out.push(task.clone()),
                 Some(run::Outcome::Completed | run::Outcome::Blocked) | None => {}
-                Some(_) => report.crashed.push(spec.task.clone()),
+                Some(_) => report.crashed.push(task.clone()),
             }
-            if tx.task(&spec.task).await?.status == crate::board::task::Status::Blocked
+            if tx.task(&task).await?.status == crate::board::task::Status::Blocked
                 && run.outcome != Some(run::Outcome::Blocked)
             {
-                report.gave_up.push(spec.task.clone());
+                report.gave_up.push(task);
             }
         }
         self.give_back_unstarted().await?;
@@ -94,19 +95,20 @@ impl Dispatcher {
             return Ok(None);
         };
         let task = board.read().await?.task(&run.task_id).await?;
+        let id = task.id;
         let directory = match (task.workspace_kind, &task.workspace_path) {
             (WorkspaceKind::Dir, Some(path)) => fs::canonicalize(path).ok(),
             (WorkspaceKind::Dir | WorkspaceKind::Scratch | WorkspaceKind::Worktree, _) => None,
         };
         let live = Live {
-            task: spec.task.clone(),
+            task: id.clone(),
             profile: run.profile,
             directory,
             socket: spec.socket.clone(),
             token: spec.token.clone(),
             stopping: false,
         };
-        Ok(Some(Found { rundir: rundir.to_owned(), spec, board, live }))
+        Ok(Some(Found { rundir: rundir.to_owned(), spec, task: id, board, live }))
     }
 
     async fn give_back_unstarted(&self) -> Result<(), Error> {
@@ -130,7 +132,7 @@ pub async fn stop_what_was_closed(desk: &Desk) -> Result<(), Error> {
         if run.ended_by == Some(run::EndedBy::Person)
             && let Err(error) = client::stop(&spec.socket, &spec.token, "its run was closed").await
         {
-            tracing::warn!(%error, "the worker of {} could not be stopped", spec.task);
+            tracing::warn!(%error, "the worker of {} could not be stopped", run.task_id);
         }
     }
     Ok(())

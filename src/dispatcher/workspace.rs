@@ -1,6 +1,7 @@
 //! Where a worker works: a scratch directory of ours, a directory of a person, or a git worktree of its own.
 
 mod git;
+mod opened;
 mod reach;
 mod scratch;
 
@@ -11,6 +12,7 @@ use std::{
 
 pub use self::{
     git::{Unsaved, remove_worktree, repository_around, worktree_is_clean},
+    opened::{Closed, Opened, root_above, true_roots},
     reach::{Reach, allowed},
     scratch::remove_scratch,
 };

@@ -28,7 +28,16 @@ impl Gateway {
     /// Keeps what is for us, and how far the platform was read, in one transaction.
     pub(super) async fn keep_batch(&self, batch: &Batch) -> Result<(), NotKept> {
         let kept = async {
-            let wanted: Vec<&Request> = batch.requests.iter().filter(|request| super::is_for_us(request)).collect();
+            let mut wanted: Vec<&Request> = Vec::with_capacity(batch.requests.len());
+            for request in &batch.requests {
+                // In a task's own thread everything is said to the task.
+                if super::is_for_us(request)
+                    || self.is_own_thread(&request.thread).await?
+                    || self.listens(request).await?
+                {
+                    wanted.push(request);
+                }
+            }
             if wanted.is_empty() && batch.position.is_none() {
                 return Ok(());
             }

@@ -28,7 +28,7 @@ pub fn build(settings: &Settings, clock: &Clock) -> Vec<Arc<dyn Platform>> {
     for kind in settings.platforms.kinds() {
         if !settings.access.names_anybody_on(kind) {
             tracing::warn!(
-                "nobody on {kind} may do anything yet: add people to `[access]`, as in `owners = [\"{kind}:{}\"]`; who writes to the bot is told their id",
+                "nobody on {kind} may do anything by the settings: `kanban pair` prints a code that makes whoever sends it to the bot an owner, and `[access]` names people, as in `owners = [\"{kind}:{}\"]`",
                 if kind == "slack" { "T0123/U0123" } else { "1234567890" }
             );
         }

@@ -2,17 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use kanban_platform::{Field, Kind, Suggestion};
+use kanban_platform::{Capability, Field, Kind, Suggestion};
 
 use super::Gateway;
 use crate::{
     board::{Actor, Board, BoardSlug, Error, Reason},
-    command::{
-        Caller, Place,
-        access::{self, check},
-        from_words,
-    },
-    settings::Role,
+    command::{Caller, Place, access},
+    settings::Extent,
 };
 
 /// The most proposals that any platform shows.
@@ -22,22 +18,26 @@ impl Gateway {
     /// What fits the field, for a person who may look at the board.
     pub(super) async fn suggestions(&self, field: &Field) -> Result<Vec<Suggestion>, Error> {
         let settings = self.desk.settings.get();
-        let Some(role) = settings.access.role_of(&field.author) else { return Ok(Vec::new()) };
-        let caller = self.caller(field, role);
-        // The same check as that of the list which holds what is proposed.
-        let list = from_words(&["list".to_owned()], kanban_platform::Surface::Chat).ok().and_then(|list| list.verb);
-        if list.is_none_or(|list| check(&caller, &list).is_err()) {
-            return Ok(Vec::new());
-        }
+        let granted = self.inbox().await?.read().await?.grants().await?;
+        let standing = self.standing(&field.author, Some(&field.thread), &granted);
+        let Some(role) = standing.highest() else { return Ok(Vec::new()) };
+        let place = Place::Thread(field.thread.clone());
+        let actor = Actor::Person { name: field.author.to_string() };
+        let caller = Caller { standing, ..Caller::new(actor, role, place) };
+        let Some(board) = self.board_of(field).await? else { return self.of_no_board(field, &caller).await };
+        let rights = access::rights(&caller, &board).await?;
+        // The role that lets the list be seen which holds what is proposed.
+        let Some((role, extent)) = rights.to(Capability::Read) else { return self.of_no_board(field, &caller).await };
+        let caller = Caller { role, ..caller };
         let typed = field.typed.trim();
         let plain = |value: &str| Suggestion { value: value.to_owned(), label: value.to_owned() };
         let lower = typed.to_lowercase();
         let fits = |value: &&str| value.to_lowercase().starts_with(&lower);
         let mut found: Vec<Suggestion> = match &field.kind {
             Kind::Task => {
-                let Some(board) = self.board_of(field).await? else { return Ok(Vec::new()) };
                 let tasks = board.read().await?.suggest_tasks(typed).await?;
-                let labelled = tasks.iter().map(|task| Suggestion {
+                let seen = tasks.iter().filter(|task| access::sees_task(&rights, task));
+                let labelled = seen.map(|task| Suggestion {
                     value: task.id.to_string(),
                     label: format!("{} ({})", task.title, task.status),
                 });
@@ -46,15 +46,19 @@ impl Gateway {
             Kind::Profile => settings
                 .profiles
                 .iter()
-                .filter(|profile| profile.allows(role))
+                .filter(|profile| profile.allows(caller.role))
                 .map(|profile| profile.name.as_str())
                 .filter(fits)
                 .map(plain)
                 .collect(),
-            Kind::Board => self.desk.boards.names()?.iter().map(BoardSlug::as_str).filter(fits).map(plain).collect(),
+            Kind::Board => {
+                self.boards_seen(&caller).await?.iter().map(BoardSlug::as_str).filter(fits).map(plain).collect()
+            }
             Kind::Tenant => {
-                let Some(board) = self.board_of(field).await? else { return Ok(Vec::new()) };
-                let tenants = board.read().await?.tenants().await?;
+                let tenants = match extent {
+                    Extent::Whole => board.read().await?.tenants().await?,
+                    Extent::Tenants(tenants) => tenants,
+                };
                 tenants.iter().map(String::as_str).filter(fits).map(plain).collect()
             }
             Kind::Workspace => {
@@ -76,7 +80,10 @@ impl Gateway {
     /// The board that the form names, or the default one; none while its name is not typed to the end.
     async fn board_of(&self, field: &Field) -> Result<Option<Board>, Error> {
         let slug = match field.board.as_deref().map(str::trim) {
-            None | Some("") => BoardSlug::default(),
+            None | Some("") => {
+                let pinned = self.pin(&field.thread).await?.board;
+                pinned.map(|pinned| pinned.value).unwrap_or_default()
+            }
             Some(named) => match named.parse() {
                 Ok(slug) => slug,
                 Err(_) => return Ok(None),
@@ -89,15 +96,28 @@ impl Gateway {
         }
     }
 
-    /// Whoever fills in a form is in some thread of the platform; which one makes no difference to what may be seen.
-    fn caller(&self, field: &Field, role: Role) -> Caller {
-        let place = Place::Thread(kanban_platform::Thread {
-            platform: field.author.platform.clone(),
-            space: String::new(),
-            channel: String::new(),
-            thread: None,
-        });
-        Caller { actor: Actor::Person { name: field.author.to_string() }, role, place }
+    /// The boards that a caller may know of.
+    async fn boards_seen(&self, caller: &Caller) -> Result<Vec<BoardSlug>, Error> {
+        let mut seen = Vec::new();
+        for board in self.desk.boards.all().await? {
+            if access::sees(caller, &board).await? {
+                seen.push(board.slug().clone());
+            }
+        }
+        Ok(seen)
+    }
+
+    /// What fits a field of a form that names no board, or none that the caller may look at: other boards.
+    async fn of_no_board(&self, field: &Field, caller: &Caller) -> Result<Vec<Suggestion>, Error> {
+        if field.kind != Kind::Board {
+            return Ok(Vec::new());
+        }
+        let typed = field.typed.trim().to_lowercase();
+        let mut boards = self.boards_seen(caller).await?;
+        boards.retain(|board| board.as_str().starts_with(&typed));
+        boards.truncate(MOST);
+        let shown = |board: &BoardSlug| Suggestion { value: board.to_string(), label: board.to_string() };
+        Ok(boards.iter().map(shown).collect())
     }
 }
 

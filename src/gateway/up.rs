@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Gateway, lock::GatewayLock, platforms};
+use super::{Gateway, lane::Lanes, lock::GatewayLock, platforms};
 use crate::{
     board::{BoardSlug, Boards, Error, Fault, Reason, error::refuse},
     clock::Clock,
@@ -26,8 +26,8 @@ use crate::{
     dispatcher::{Dispatcher, Handle},
     notifier::{Notifier, Platforms},
     random,
-    settings::{Environment, Settings},
-    shim,
+    settings::{Environment, Role, Settings},
+    shim, telemetry,
 };
 
 /// What `kanban up` starts with.
@@ -60,7 +60,8 @@ pub async fn up(up: Up) -> Result<(), Error> {
     let environment = Arc::new(environment);
     let socket = shim::gateway_socket_path(&home, &environment.runtime_dir())?;
     let drain = settings.delivery.drain_seconds.duration();
-    let banner = banner(&home, &settings);
+    let has_owner = settings.access.names_an_owner() || has_paired(&boards).await?;
+    let banner = banner(&home, &settings, has_owner);
     let (handle, asks) = Handle::new();
     let desk = Desk {
         boards: boards.clone(),
@@ -69,7 +70,6 @@ pub async fn up(up: Up) -> Result<(), Error> {
         clock: clock.clone(),
         gateway: Some(GatewayFacts { pid: std::process::id(), since: clock.now(), dispatcher: handle }),
     };
-    let gateway = Arc::new(Gateway::new(desk.clone()));
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
 
@@ -84,15 +84,18 @@ pub async fn up(up: Up) -> Result<(), Error> {
     if let Some(console) = &console {
         platforms.insert(console.name().to_owned(), Arc::clone(console) as Arc<dyn Platform>);
     }
+    let gateway = Arc::new(Gateway::new(desk.clone()).with_platforms(platforms.clone()));
     let listener = listen(&socket)?;
 
     let work = CancellationToken::new();
     let delivery = CancellationToken::new();
-    let notifier = Arc::new(Notifier::new(boards.clone(), platforms, clock));
+    let notifier = Notifier::new(boards.clone(), platforms, clock).with_settings(desk.settings.clone());
+    let notifier = Arc::new(notifier);
     let notifying = tokio::spawn(Arc::clone(&notifier).run(delivery.clone(), drain));
     let program = std::env::current_exe()?;
     let dispatcher = Dispatcher::new(desk.clone(), program.clone(), TaskTracker::new());
     let dispatching = tokio::spawn(dispatcher.run(asks, work.clone()));
+    let answering = tokio::spawn(Lanes::new(desk.clone(), program.clone()).run(work.clone()));
     let control =
         Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone(), program });
     let controlling = tokio::spawn(control.serve(listener, work.clone()));
@@ -133,7 +136,7 @@ pub async fn up(up: Up) -> Result<(), Error> {
     });
 
     work.cancel();
-    for part in [working, dispatching, controlling] {
+    for part in [working, dispatching, answering, controlling] {
         let _ = part.await;
     }
     if let Some(chatting) = chatting {
@@ -194,12 +197,23 @@ fn listen(socket: &Path) -> Result<UnixListener, Error> {
     Ok(listener)
 }
 
+/// Whether somebody has become owner since the settings were written.
+async fn has_paired(boards: &Boards) -> Result<bool, Error> {
+    let granted = boards.get(&BoardSlug::default()).await?.read().await?.grants().await?;
+    Ok(granted.iter().any(|grant| grant.role == Role::Owner.name()))
+}
+
 /// What a person sees first: what was found, and what to type.
-fn banner(home: &Path, settings: &Settings) -> String {
+fn banner(home: &Path, settings: &Settings, has_owner: bool) -> String {
     let profiles: Vec<_> = settings.profiles.iter().map(|profile| profile.name.as_str()).collect();
     let mut text = format!("kanban gateway on {}\nprofiles: {}", home.display(), profiles.join(", "));
     for found in &settings.found {
         text.push_str(&format!("\nfound {} at {}", found.name, found.program.display()));
+    }
+    if !has_owner && !settings.platforms.kinds().is_empty() {
+        text.push_str(
+            "\nno chat has an owner yet: `kanban pair` prints a code, and whoever sends it to the bot becomes one",
+        );
     }
     text.push_str(
         "\ntype `/kanban help`, or try:\n  /kanban create count the files --assignee script --body \"ls | wc -l\"",
@@ -219,6 +233,7 @@ fn tell(console: Option<&Arc<Console>>, banner: &str) {
 fn reload(desk: &Desk, home: &Path) {
     match Settings::load(home, &desk.environment) {
         Ok(settings) => {
+            telemetry::hide(Arc::clone(&settings.redactor));
             desk.settings.replace(settings);
             desk.boards.wake().dispatcher.notify_one();
             tracing::info!("the settings were read again");
@@ -263,6 +278,9 @@ async fn is_idle(desk: &Desk, notifier: &Notifier) -> Result<bool, Error> {
     let paused_profiles = paused_profiles(desk).await?;
     for board in desk.boards.all().await? {
         let mut tx = board.read().await?;
+        if tx.has_open_turns().await? {
+            return Ok(false);
+        }
         if tx.open_runs().await?.iter().any(|run| run.claim_expires.is_none()) {
             return Ok(false);
         }
@@ -271,7 +289,7 @@ async fn is_idle(desk: &Desk, notifier: &Notifier) -> Result<bool, Error> {
         }
         for profile in tx.ready_assignees().await? {
             let known = settings.profiles.get(&profile).is_some_and(|profile| !profile.paused);
-            if known && !paused_profiles.contains(&profile) {
+            if known && !paused_profiles.contains(&profile) && tx.has_task_with_place(&profile).await? {
                 return Ok(false);
             }
         }

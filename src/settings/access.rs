@@ -1,16 +1,18 @@
-//! Who may do what: people by platform and stable id, in four roles. Whoever is not listed may do nothing.
+//! Who may do what: people, groups and channels by platform and stable id, in four roles. Whoever is not listed may do
+//! nothing.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use config::ValueKind;
-use kanban_platform::{Author, Capability};
+use config::{Value as Given, ValueKind};
+use kanban_platform::{Author, Capability, Thread};
 use serde_json::Value;
 
 use super::{
     choice::choice,
     section::section,
-    value::{Form, Setting, text_of},
+    value::{Form, Setting, text_of, unexpected},
 };
+use crate::board::BoardSlug;
 
 choice! {
     /// What a person is to the gateway, lowest first.
@@ -50,6 +52,8 @@ section! {
     pub(super) struct AccessSettings {
         /// People who may do everything, `script` tasks among it.
         owners: Vec<Person> = Vec::new(),
+        /// Roles that hold in some places alone, and those of groups and channels, each a table `[[access.grants]]`: `who` (`discord:123`, `discord:role/99`, `slack:group/S1`, `discord:channel/55`, or `discord:*` as a guest), `role`, and any of `platform`, `space`, `channel`, `board` and `tenant`, all of which must fit.
+        grants: Vec<Grant> = Vec::new(),
     }
 }
 
@@ -68,33 +72,320 @@ section! {
 /// The roles of people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    entries: Vec<(Visitor, Role)>,
+    grants: Vec<Grant>,
 }
 
 impl Access {
     pub(super) fn new(settings: AccessSettings, roles: AccessRoles) -> Self {
         let named = |people: Vec<Person>, role| people.into_iter().map(move |person| (Visitor::One(person), role));
-        let entries = named(settings.owners, Role::Owner)
+        let grants = named(settings.owners, Role::Owner)
             .chain(named(roles.operator, Role::Operator))
             .chain(named(roles.member, Role::Member))
             .chain(roles.guest.into_iter().map(|visitor| (visitor, Role::Guest)))
+            .map(|(who, role)| Grant { who, role, scope: Scope::default() })
+            .chain(settings.grants)
             .collect();
-        Self { entries }
+        Self { grants }
     }
 
-    /// The highest role that the settings give to a person, or none: then the person may only pair.
+    /// The highest role that the settings give to a person everywhere, or none.
     pub fn role_of(&self, author: &Author) -> Option<Role> {
-        let given = self.entries.iter().filter(|(who, _)| who.is(author)).map(|(_, role)| *role).max();
+        self.standing(author, None, &[]).everywhere()
+    }
+
+    /// What a person holds in a place by the settings and by these further grants. Nothing means that the person may
+    /// only pair.
+    pub fn standing(&self, author: &Author, place: Option<&Thread>, granted: &[Grant]) -> Standing {
+        let all = || self.grants.iter().chain(granted);
+        let mut held: Vec<Held> = all()
+            .filter(|grant| grant.who.is(author, place) && grant.scope.holds_in(place))
+            .map(|grant| Held {
+                role: grant.role,
+                board: grant.scope.board.clone(),
+                tenant: grant.scope.tenant.clone(),
+                is_placed: grant.is_placed(),
+            })
+            .collect();
         // Who sits at the console has the machine already, so only a role of their own takes that of an owner away.
-        given.or((author.platform == CONSOLE).then_some(Role::Owner))
+        if author.platform == CONSOLE && !all().any(|grant| grant.who.is(author, place)) {
+            held.push(Held::without_bound(Role::Owner));
+        }
+        Standing { held }
+    }
+
+    /// The grants of the settings, for whoever lists all of them.
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+
+    /// Tells whether anybody is an owner without a bound, beside those at the console.
+    pub fn names_an_owner(&self) -> bool {
+        self.grants
+            .iter()
+            .any(|grant| grant.role == Role::Owner && grant.scope == Scope::default() && !grant.is_placed())
     }
 
     /// Tells whether anybody on a kind of platform has a role.
     pub fn names_anybody_on(&self, kind: &str) -> bool {
-        self.entries.iter().any(|(who, _)| match who {
+        self.grants.iter().any(|grant| match &grant.who {
             Visitor::One(person) => person.platform == kind,
             Visitor::Everybody { platform } => platform == kind,
         })
+    }
+}
+
+/// What somebody holds in a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    held: Vec<Held>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    role: Role,
+    board: Option<BoardSlug>,
+    tenant: Option<String>,
+    /// It holds in some places alone, this one among them.
+    is_placed: bool,
+}
+
+impl Held {
+    fn without_bound(role: Role) -> Self {
+        Self { role, board: None, tenant: None, is_placed: false }
+    }
+
+    /// Neither a board nor a tenant bounds it.
+    fn is_for_all_tasks(&self) -> bool {
+        self.board.is_none() && self.tenant.is_none()
+    }
+}
+
+impl Standing {
+    /// A role without a bound.
+    pub fn of(role: Role) -> Self {
+        Self { held: vec![Held::without_bound(role)] }
+    }
+
+    /// Whoever holds nothing is a stranger.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// The highest role on whichever board.
+    pub fn highest(&self) -> Option<Role> {
+        self.held.iter().map(|held| held.role).max()
+    }
+
+    /// The role that holds for the whole installation.
+    pub fn everywhere(&self) -> Option<Role> {
+        let held = self.held.iter().filter(|held| held.is_for_all_tasks() && !held.is_placed);
+        held.map(|held| held.role).max()
+    }
+
+    /// The role that holds for all that is done in the place, whether or not it holds elsewhere too.
+    pub fn in_place(&self) -> Option<Role> {
+        self.held.iter().filter(|held| held.is_for_all_tasks()).map(|held| held.role).max()
+    }
+
+    /// What is held on a board. A private one is there for owners of everything, and for whom a grant names it.
+    pub fn on(&self, board: &BoardSlug, is_private: bool) -> Rights {
+        let mut rights = Rights::default();
+        for held in &self.held {
+            let names_it = held.board.as_ref() == Some(board);
+            let owns_all = held.role == Role::Owner && held.is_for_all_tasks() && !held.is_placed;
+            let opens = names_it || (held.board.is_none() && (!is_private || owns_all));
+            if !opens {
+                continue;
+            }
+            let role = match &held.tenant {
+                None => &mut rights.whole,
+                Some(tenant) => rights.tenants.entry(tenant.clone()).or_default(),
+            };
+            *role = (*role).max(Some(held.role));
+        }
+        rights
+    }
+}
+
+/// What somebody holds on one board.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    whole: Option<Role>,
+    tenants: BTreeMap<String, Option<Role>>,
+}
+
+/// How much of a board a right reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// The tasks of these tenants alone.
+    Tenants(Vec<String>),
+}
+
+impl Rights {
+    /// Whoever holds nothing does not see the board.
+    pub fn is_empty(&self) -> bool {
+        self.highest().is_none()
+    }
+
+    pub fn highest(&self) -> Option<Role> {
+        self.tenants.values().copied().flatten().chain(self.whole).max()
+    }
+
+    /// The role by which somebody may do a thing, and on what; none where no role is enough.
+    pub fn to(&self, capability: Capability) -> Option<(Role, Extent)> {
+        if let Some(role) = self.whole.filter(|role| role.may(capability)) {
+            return Some((role, Extent::Whole));
+        }
+        let fit = self.tenants.iter().filter_map(|(tenant, role)| {
+            let role = role.filter(|role| role.may(capability))?;
+            Some((tenant.clone(), role))
+        });
+        let (tenants, roles): (Vec<_>, Vec<_>) = fit.unzip();
+        // The lowest of them is true for each of the tenants.
+        roles.into_iter().min().map(|role| (role, Extent::Tenants(tenants)))
+    }
+}
+
+/// A role for somebody, everywhere or in some places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub who: Visitor,
+    pub role: Role,
+    pub scope: Scope,
+}
+
+impl Grant {
+    /// A grant in words, if it may be given at all.
+    pub fn new(who: &str, role: Role, scope: Scope) -> Result<Self, String> {
+        let who: Visitor = who.parse()?;
+        if matches!(who, Visitor::Everybody { .. }) && role != Role::Guest {
+            return Err(format!("everybody can only be `guest`; name people, as in `{}`", who.example()));
+        }
+        Ok(Self { who, role, scope })
+    }
+
+    /// Whether it holds in some places alone: whoever has such a role decides over nothing outside of them.
+    fn is_placed(&self) -> bool {
+        let Scope { platform, space, channel, .. } = &self.scope;
+        platform.is_some() || space.is_some() || channel.is_some() || self.who.is_channel()
+    }
+}
+
+impl Setting for Grant {
+    const FORM: Form = Form::Words;
+
+    fn expected() -> String {
+        "a table with `who`, `role` and where it holds, as in `{ who = \"discord:role/99\", role = \"member\", board = \"shop\" }`"
+            .to_owned()
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        let ValueKind::Table(table) = value else { return Err(unexpected::<Self>(value)) };
+        let text = |key: &str| table.get(key).map(|value: &Given| text_of::<Self>(&value.kind)).transpose();
+        let mut scope = Scope::default();
+        let mut keys: Vec<&String> = table.keys().collect();
+        keys.sort();
+        for key in keys.into_iter().filter(|key| !matches!(key.as_str(), "who" | "role")) {
+            scope.set(key, text(key)?.unwrap_or_default())?;
+        }
+        let (Some(who), Some(role)) = (text("who")?, text("role")?) else {
+            return Err(format!("got a grant without `who` or `role`, expected {}", Self::expected()));
+        };
+        Self::new(who, role.parse()?, scope)
+    }
+
+    fn shown(&self) -> Value {
+        self.to_string().into()
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.who, self.role)?;
+        self.scope.parts().try_for_each(|(key, value)| write!(f, " {key}={value}"))
+    }
+}
+
+/// Where a grant holds: all that is given must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The name of an account: `slack`, or `slack.acme`.
+    pub platform: Option<String>,
+    pub space: Option<String>,
+    pub channel: Option<String>,
+    pub board: Option<BoardSlug>,
+    pub tenant: Option<String>,
+}
+
+impl Scope {
+    pub const KEYS: [&str; 5] = ["platform", "space", "channel", "board", "tenant"];
+
+    /// What is given, by key.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let values = [
+            self.platform.as_deref(),
+            self.space.as_deref(),
+            self.channel.as_deref(),
+            self.board.as_ref().map(BoardSlug::as_str),
+            self.tenant.as_deref(),
+        ];
+        Self::KEYS.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)))
+    }
+
+    /// Bounded by the parts of another one too.
+    #[must_use]
+    pub fn within(self, other: &Self) -> Self {
+        Self {
+            platform: other.platform.clone().or(self.platform),
+            space: other.space.clone().or(self.space),
+            channel: other.channel.clone().or(self.channel),
+            board: other.board.clone().or(self.board),
+            tenant: other.tenant.clone().or(self.tenant),
+        }
+    }
+
+    /// Bounds it by one more part.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        if value.trim().is_empty() {
+            return Err(format!("got an empty `{key}`, expected its id or name"));
+        }
+        let text = Some(value.trim().to_owned());
+        match key {
+            "platform" => self.platform = text,
+            "space" => self.space = text,
+            "channel" => self.channel = text,
+            "board" => self.board = Some(value.trim().parse()?),
+            "tenant" => self.tenant = text,
+            _ => return Err(format!("got `{key}`, expected one of {}", Self::KEYS.join(", "))),
+        }
+        Ok(())
+    }
+
+    /// Whether the parts that bound the place fit. Where no place is known, none of them does.
+    fn holds_in(&self, place: Option<&Thread>) -> bool {
+        let fits = |bound: &Option<String>, here: fn(&Thread) -> &str| {
+            bound.as_deref().is_none_or(|bound| place.is_some_and(|place| here(place) == bound))
+        };
+        fits(&self.platform, |place| &place.platform)
+            && fits(&self.space, |place| &place.space)
+            && fits(&self.channel, |place| &place.channel)
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    /// Reads `board=shop,tenant=acme`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut scope = Self::default();
+        for part in text.split(',') {
+            let (key, value) = part.split_once('=').ok_or_else(|| {
+                format!("got `{part}`, expected `KEY=VALUE`, as in `board=shop`; keys are {}", Self::KEYS.join(", "))
+            })?;
+            scope.set(key.trim(), value)?;
+        }
+        Ok(scope)
     }
 }
 
@@ -102,7 +393,7 @@ const CONSOLE: &str = "console";
 
 /// One person: a platform and the person's stable id there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
+pub struct Person {
     platform: String,
     id: String,
 }
@@ -151,18 +442,64 @@ impl Setting for Person {
     }
 }
 
-/// One person, or everybody on a platform.
+/// One person, a group, a channel, or everybody on a platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Visitor {
+pub enum Visitor {
+    /// By the platform's stable id; one that begins with `role/`, `group/` or `channel/` stands for all who are in it.
     One(Person),
-    Everybody { platform: String },
+    Everybody {
+        platform: String,
+    },
 }
 
 impl Visitor {
-    fn is(&self, author: &Author) -> bool {
+    fn is(&self, author: &Author, place: Option<&Thread>) -> bool {
         match self {
-            Self::One(person) => person.platform == author.platform && person.id == author.id,
             Self::Everybody { platform } => *platform == author.platform,
+            Self::One(person) if person.platform != author.platform => false,
+            Self::One(Person { id, .. }) => match id.split_once('/') {
+                Some(("role" | "group", _)) => author.groups.contains(id),
+                Some(("channel", channel)) => place.is_some_and(|place| place.channel == channel),
+                Some(_) | None => *id == author.id,
+            },
+        }
+    }
+
+    fn is_channel(&self) -> bool {
+        match self {
+            Self::One(Person { id, .. }) => id.starts_with("channel/"),
+            Self::Everybody { .. } => false,
+        }
+    }
+
+    fn example(&self) -> String {
+        match self {
+            Self::One(person) => person.to_string(),
+            Self::Everybody { platform } => format!("{platform}:you"),
+        }
+    }
+}
+
+impl FromStr for Visitor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_suffix(":*") {
+            // The platform's name is held to the same form as in an entry with an id.
+            Some(platform) => {
+                let Person { platform, .. } = format!("{platform}:all").parse()?;
+                Ok(Self::Everybody { platform })
+            }
+            None => text.parse().map(Self::One),
+        }
+    }
+}
+
+impl fmt::Display for Visitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(person) => person.fmt(f),
+            Self::Everybody { platform } => write!(f, "{platform}:*"),
         }
     }
 }
@@ -175,21 +512,10 @@ impl Setting for Visitor {
     }
 
     fn read(value: &ValueKind) -> Result<Self, String> {
-        let text = text_of::<Self>(value)?;
-        match text.strip_suffix(":*") {
-            // The platform's name is held to the same form as in an entry with an id.
-            Some(platform) => {
-                let Person { platform, .. } = format!("{platform}:all").parse()?;
-                Ok(Self::Everybody { platform })
-            }
-            None => text.parse().map(Self::One),
-        }
+        text_of::<Self>(value)?.parse()
     }
 
     fn shown(&self) -> Value {
-        match self {
-            Self::One(person) => person.shown(),
-            Self::Everybody { platform } => format!("{platform}:*").into(),
-        }
+        self.to_string().into()
     }
 }

@@ -107,6 +107,14 @@ section! {
     }
 }
 
+section! {
+    /// Plain messages: what is said to the bot and is neither a command nor an answer.
+    pub struct Chat {
+        /// The profile that answers them where nothing else was said with `/kanban agent`.
+        agent: Option<ProfileName> = None,
+    }
+}
+
 /// Stands for a name that the settings choose, in a group's path.
 pub(super) const NAME: &str = "NAME";
 
@@ -127,6 +135,7 @@ pub(super) fn groups() -> &'static [Group] {
         group::<AccessRoles>(&["access", "roles"]),
         group::<Logs>(&["logs"]),
         group::<Delivery>(&["delivery"]),
+        group::<Chat>(&["chat"]),
         group::<DiscordSettings>(&["platforms", "discord"]),
         group::<DiscordSettings>(&["platforms", "discord", NAME]),
         group::<TelegramSettings>(&["platforms", "telegram"]),

@@ -181,6 +181,17 @@ impl Platforms {
         Self { discord, telegram, slack }
     }
 
+    /// Every token and secret of every account.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let discord = self.discord.iter().map(|account| &account.settings.token);
+        let telegram =
+            self.telegram.iter().flat_map(|account| [&account.settings.token, &account.settings.webhook_secret]);
+        let slack = self.slack.iter().flat_map(|account| {
+            [&account.settings.bot_token, &account.settings.app_token, &account.settings.signing_secret]
+        });
+        discord.chain(telegram).chain(slack).flatten()
+    }
+
     /// The kinds of platforms that have an account.
     pub fn kinds(&self) -> Vec<&'static str> {
         let has = [

@@ -10,7 +10,7 @@ use super::{
     template::{Placeholder, Template, Values},
     value::{Period, VariableName, Variables, WorkspaceDefault},
 };
-use crate::{board::ProfileName, suggest::nearest};
+use crate::{board::ProfileName, secret::Secret, suggest::nearest};
 
 choice! {
     /// What a worker is told.
@@ -39,6 +39,8 @@ section! {
     pub(super) struct ProfileSettings {
         /// The argument vector, program first. A worker is started without a shell.
         command: Option<Template> = None,
+        /// The argument vector that goes on with a session that an earlier run or turn has begun; else `command` again.
+        resume: Option<Template> = None,
         /// Whether the prompt describes the task or is the task's own script.
         kind: Kind = Kind::Agent,
         /// How the prompt is handed over; `"file"` needs `{prompt_file}`, and using that implies it.
@@ -60,6 +62,9 @@ section! {
     }
 }
 
+/// What each worker gets from our environment, beside `LC_*`.
+const BASE: [&str; 7] = ["PATH", "HOME", "LANG", "TERM", "TZ", "USER", "SHELL"];
+
 /// A profile that is good to use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -71,6 +76,7 @@ pub struct Profile {
     pub max_runtime: Option<Period>,
     pub paused: bool,
     command: Template,
+    resume: Option<Template>,
     env: Vec<VariableName>,
     set: Variables,
     least_role: Role,
@@ -95,6 +101,15 @@ impl Profile {
                 "got one way to hand over the prompt and another in `command`; expected `\"file\"` with `{prompt_file}`, or `\"stdin\"` without",
             );
         }
+        if settings.resume.as_ref().is_some_and(|resume| resume.uses(Placeholder::PromptFile) != in_file) {
+            reader.refuse(
+                "resume",
+                "got another way to hand over the prompt than in `command`; expected `{prompt_file}` in both or in neither",
+            );
+        }
+        if settings.resume.as_ref().is_some_and(|resume| !resume.uses(Placeholder::Session)) {
+            reader.refuse("resume", "got no `{session}`, so that nothing says with which session it is to go on");
+        }
         let Some(least_role) = settings.roles.iter().copied().min() else {
             reader.refuse("roles", "got an empty list, expected a role; to stop the profile write `paused = true`");
             return None;
@@ -111,6 +126,7 @@ impl Profile {
             max_runtime: settings.max_runtime,
             paused: settings.paused,
             command,
+            resume: settings.resume,
             env: settings.env,
             set: settings.set,
             least_role,
@@ -120,6 +136,16 @@ impl Profile {
     /// The arguments of a run, program first.
     pub fn argv(&self, values: &Values<'_>) -> Vec<String> {
         self.command.fill(values)
+    }
+
+    /// The arguments of a run or a turn that goes on with a session of before.
+    pub fn argv_again(&self, values: &Values<'_>) -> Vec<String> {
+        self.resume.as_ref().unwrap_or(&self.command).fill(values)
+    }
+
+    /// Tells whether it has a command line of its own for going on with a session.
+    pub fn can_go_on(&self) -> bool {
+        self.resume.is_some()
     }
 
     /// The program that its command line starts, as written.
@@ -133,6 +159,19 @@ impl Profile {
         role >= self.least_role
     }
 
+    /// The values that its workers get and that are never shown.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.set.iter().map(|(_, value)| value)
+    }
+
+    /// The values that its workers get from our environment because its settings say so, as far as they can be secret.
+    pub fn passed(&self, ours: &Environment) -> Vec<Secret> {
+        const SHORTEST: usize = 8;
+        let named = self.env.iter().filter(|name| !BASE.contains(&name.as_str()) && !name.as_str().starts_with("LC_"));
+        let values = named.filter_map(|name| ours.get(name.as_str())?.to_str());
+        values.filter(|value| value.len() >= SHORTEST).map(Secret::new).collect()
+    }
+
     /// The lowest role that may give it tasks.
     pub fn least_role(&self) -> Role {
         self.least_role
@@ -142,7 +181,6 @@ impl Profile {
     ///
     /// Values that are not UTF-8 are left out.
     pub fn environment(&self, ours: &Environment) -> BTreeMap<String, String> {
-        const BASE: [&str; 7] = ["PATH", "HOME", "LANG", "TERM", "TZ", "USER", "SHELL"];
         let passes = |name: &str| {
             BASE.contains(&name) || name.starts_with("LC_") || self.env.iter().any(|allowed| allowed.as_str() == name)
         };

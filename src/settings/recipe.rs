@@ -49,7 +49,7 @@ pub(super) fn recipes() -> Map<String, Value> {
 pub(super) fn below(recipe: &Value, has_command: bool) -> Map<String, Value> {
     let mut table = table_of(recipe).cloned().unwrap_or_default();
     if has_command {
-        for key in ["command", "prompt"] {
+        for key in ["command", "resume", "prompt"] {
             table.remove(key);
         }
     }

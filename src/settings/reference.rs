@@ -16,7 +16,7 @@ pub fn reference() -> String {
         .map(|placeholder| format!("- `{{{}}}`: {}\n", placeholder.name(), placeholder.about()))
         .collect();
     format!(
-        "{HEAD}{sections}## Placeholders of `command`\n\n{TEMPLATES}{placeholders}\n{RECIPES}```toml\n{}```\n",
+        "{HEAD}{sections}## Placeholders of `command` and `resume`\n\n{TEMPLATES}{placeholders}\n{RECIPES}```toml\n{}```\n",
         recipe::SOURCE
     )
 }
@@ -49,7 +49,7 @@ const RECIPES: &str = "## Built-in recipes
 
 `script` is always there. The agents become profiles when no `[profiles.NAME]` is set at all and their program is on
 `PATH`; with `[profiles.claude]` and no `command`, the recipe's keys stand below your own. A `command` of your own
-replaces the recipe's `command` and `prompt`.
+replaces the recipe's `command`, `resume` and `prompt`.
 
 ";
 

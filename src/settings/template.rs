@@ -43,7 +43,7 @@ pub struct Values<'a> {
     pub title: &'a str,
     pub workspace: &'a str,
     pub prompt_file: &'a str,
-    /// A name for the agent's session, new for each run. `claude` wants the form of a UUID.
+    /// A name for the agent's session. `claude` wants the form of a UUID.
     pub session: &'a str,
 }
 
@@ -111,7 +111,9 @@ impl Placeholder {
             Self::Title => "the task's title, as people typed it; put `--` before it where the program knows that",
             Self::Workspace => "the directory that the worker is started in",
             Self::PromptFile => "a file that holds the prompt, which then does not come on standard input",
-            Self::Session => "a name for the agent's session, a UUID, new for each run",
+            Self::Session => {
+                "a name for the agent's session, a UUID: that of the task, or of the talk in a thread, for one profile"
+            }
         }
     }
 

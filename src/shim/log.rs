@@ -135,6 +135,39 @@ impl Log {
     }
 }
 
+/// What a worker prints for the person who asked: the first part of it is kept, and nothing of the rest.
+pub(super) struct Answer {
+    file: File,
+    room: u64,
+}
+
+impl Answer {
+    pub(super) fn open(path: &Path, limit: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        Ok(Self { file, room: limit })
+    }
+
+    /// Takes output from the pipe until nobody can write to it any more; what was kept is on the disk then.
+    pub(super) fn drain(mut self, mut pipe: PipeReader) {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match pipe.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => {
+                    let kept = length.min(usize::try_from(self.room).unwrap_or(usize::MAX));
+                    // A disk without room loses output, never the worker.
+                    if self.file.write_all(&buffer[..kept]).is_ok() {
+                        self.room -= kept as u64;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        let _ = self.file.sync_all();
+    }
+}
+
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }

@@ -12,14 +12,15 @@ use std::{
 };
 
 use super::{
-    Exit, Spec,
+    ANSWER_LIMIT, Exit, Spec,
     calls::Calls,
-    log::{Log, Tail},
+    log::{Answer, Log, Tail},
     protocol::{self, Notice},
     record, server,
 };
 use crate::{
     clock::Clock,
+    dispatcher::workspace::Opened,
     process::{self, Ending, Identity, Tree},
 };
 
@@ -34,7 +35,13 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
     let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));
     let calls = Arc::new(Calls::new(rundir, spec));
 
-    let server = server::Server { own: own.clone(), token: spec.token.clone(), run: run.clone(), calls: calls.clone() };
+    let server = server::Server {
+        own: own.clone(),
+        token: spec.token.clone(),
+        run: run.clone(),
+        calls: calls.clone(),
+        is_open: spec.task.is_some(),
+    };
     in_background("server", move || server.serve(&listener))?;
 
     let mut exit = Exit {
@@ -51,7 +58,14 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
         Err(error) => exit.error = Some(error),
         Ok(worker) => {
             let (drained, done) = mpsc::channel::<()>();
-            let Worker { identity, log, output, tail } = worker;
+            let Worker { identity, log, output, tail, answer } = worker;
+            if let Some((answer, printed)) = answer {
+                let drained = drained.clone();
+                in_background("answer", move || {
+                    answer.drain(printed);
+                    drop(drained);
+                })?;
+            }
             in_background("log", move || {
                 log.drain(output);
                 drop(drained);
@@ -204,6 +218,7 @@ struct Worker {
     log: Log,
     output: PipeReader,
     tail: Tail,
+    answer: Option<(Answer, PipeReader)>,
 }
 
 fn start(spec: &Spec) -> Result<Worker, String> {
@@ -212,7 +227,10 @@ fn start(spec: &Spec) -> Result<Worker, String> {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return Err("the profile has an empty command line; set its `argv` in the settings".to_owned());
     };
-    if !fs::metadata(&spec.cwd).is_ok_and(|found| found.is_dir()) {
+    // The directory is held from here on: the worker is started in it, whatever its path leads to by then.
+    let held = spec.root.as_deref().map(|root| Opened::below(root, &spec.cwd)).transpose();
+    let held = held.map_err(|error| format!("the workspace cannot be used: {error}"))?;
+    if held.is_none() && !fs::metadata(&spec.cwd).is_ok_and(|found| found.is_dir()) {
         return Err(format!("the workspace `{}` is not a directory", spec.cwd.display()));
     }
     let input = spec.stdin.as_deref().unwrap_or(Path::new("/dev/null"));
@@ -220,22 +238,38 @@ fn start(spec: &Spec) -> Result<Worker, String> {
     let plumbing = |error: io::Error| format!("cannot make a pipe for the output: {error}");
     let (output, stdout) = io::pipe().map_err(plumbing)?;
     let stderr = stdout.try_clone().map_err(plumbing)?;
+    let (stdout, answer) = match &spec.answer {
+        None => (stdout, None),
+        Some(path) => {
+            let answer = Answer::open(path, ANSWER_LIMIT)
+                .map_err(|error| format!("cannot open `{}` for the answer: {error}", path.display()))?;
+            let (printed, stdout) = io::pipe().map_err(plumbing)?;
+            (stdout, Some((answer, printed)))
+        }
+    };
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env_clear()
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(&spec.cwd)
         .stdin(Stdio::from(stdin))
         .stdout(Stdio::from(stdout))
         .stderr(Stdio::from(stderr));
-    let child = process::bind_to_keeper(&mut command)
-        .spawn()
-        .map_err(|error| format!("cannot start `{program}` in `{}`: {error}", spec.cwd.display()))?;
+    let failed = |error: io::Error| format!("cannot start `{program}` in `{}`: {error}", spec.cwd.display());
+    match &held {
+        // A child begins where we are; this process has one thread as yet, and goes back.
+        Some(held) => rustix::process::fchdir(held).map_err(|error| failed(error.into()))?,
+        None => drop(command.current_dir(&spec.cwd)),
+    }
+    let child = process::bind_to_keeper(&mut command).spawn().map_err(failed);
+    if held.is_some() {
+        rustix::process::chdir("/").map_err(|error| failed(error.into()))?;
+    }
+    let child = child?;
     // A worker that has ended already is a zombie until it is reaped, and still tells when it started.
     let identity = Identity::of_child(child.id());
     let tail = log.tail();
-    Ok(Worker { identity, log, output, tail })
+    Ok(Worker { identity, log, output, tail, answer })
 }
 
 fn in_background(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {

@@ -35,6 +35,8 @@ pub(super) struct Server {
     pub(super) token: Token,
     pub(super) run: Arc<Run>,
     pub(super) calls: Arc<Calls>,
+    /// Whether the worker may speak to the board.
+    pub(super) is_open: bool,
 }
 
 impl Server {
@@ -98,6 +100,10 @@ impl Server {
                 Request::Watch { .. } | Request::Stop { .. } => {
                     let reason = "only the gateway may ask this, with the token of this run".to_owned();
                     return protocol::send(&stream, &Notice::Refused(reason));
+                }
+                Request::Call { .. } if from_worker && !self.is_open => {
+                    let reason = "the agent of a thread has no door to the board: answer with the command that the person may type, as in `/kanban create …`";
+                    protocol::send(&stream, &Answer::refused(1, reason))?;
                 }
                 Request::Call { argv, stdin } if from_worker => {
                     protocol::send(&stream, &self.calls.submit(argv, stdin))?;

@@ -14,12 +14,17 @@ use crate::{
     random,
 };
 
-/// One attempt at one task, as the dispatcher orders it.
+/// The most that is kept of an answer.
+pub const ANSWER_LIMIT: u64 = 1 << 20;
+
+/// One attempt at one task, or one turn of a thread's agent, as it is ordered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spec {
     pub run: i64,
     pub board: BoardSlug,
-    pub task: TaskId,
+    /// None for a turn of a thread's agent, which has no door to the board.
+    #[serde(default)]
+    pub task: Option<TaskId>,
     /// The run's fencing token; whoever shows it is the gateway.
     pub token: Token,
     /// The worker's command line; the first word is looked up in the `PATH` of `env`.
@@ -27,10 +32,16 @@ pub struct Spec {
     /// The worker's whole environment.
     pub env: Vec<(String, String)>,
     pub cwd: PathBuf,
+    /// The root below which `cwd` is opened, both by their true paths; without one it is taken as it stands.
+    #[serde(default)]
+    pub root: Option<PathBuf>,
     /// The file that the worker reads on standard input; nothing if absent.
     pub stdin: Option<PathBuf>,
     /// Where the worker's output goes; the older half is beside it, see [`super::newest_output`].
     pub log: PathBuf,
+    /// Where its standard output goes by itself, up to [`ANSWER_LIMIT`] bytes; into the log if absent.
+    #[serde(default)]
+    pub answer: Option<PathBuf>,
     #[serde(default = "default_log_limit")]
     pub log_limit_bytes: u64,
     /// The socket that the shim serves.
@@ -100,6 +111,14 @@ const LONGEST_SOCKET_PATH: usize = 100;
 /// When the directory cannot be made, or belongs to somebody else or is open to others.
 pub fn socket_path(home: &Path, runtime_dir: &Path, board: &BoardSlug, run: i64) -> io::Result<PathBuf> {
     place_socket(home, runtime_dir, &format!("{board}-{run}"))
+}
+
+/// Chooses the path of the socket of a turn in the same way: `<home>/run/turn.<number>.sock`, which is no board's.
+///
+/// # Errors
+/// As for [`socket_path`].
+pub fn turn_socket_path(home: &Path, runtime_dir: &Path, turn: i64) -> io::Result<PathBuf> {
+    place_socket(home, runtime_dir, &format!("turn.{turn}"))
 }
 
 /// Chooses the path of the gateway's own socket in the same way: `<home>/run/gateway.sock` where that is short enough.

@@ -3,8 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
+mod here;
 mod inbox;
+mod lane;
+mod meant;
 mod posts;
+mod questions;
+#[path = "../support/scale.rs"]
+mod scale;
 mod suggest;
 mod talk;
+mod threads;
 mod world;

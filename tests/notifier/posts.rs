@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use kanban_fakes::{FakePlatform, Fault};
+use kanban_fakes::{FakePlatform, Fault, thread};
 use kanban_gateway::{
     board::{
         block::Held,
@@ -75,7 +75,7 @@ async fn a_long_summary_arrives_whole_in_parts_and_goes_on_where_it_broke_off() 
     assert_eq!(read.join(" "), visible(&whole), "nothing is left out or said twice");
     let count = told.len();
     assert!(told[..count - 1].iter().all(|message| message.buttons.is_empty()));
-    assert_eq!(told[count - 1].buttons, ["Show"]);
+    assert_eq!(told[count - 1].buttons, ["Show", "Follow up"]);
     world.end().await;
 }
 
@@ -166,6 +166,7 @@ async fn strangers_get_one_private_line_and_roles_hold_on_every_road() {
             typed: String::new(),
             author: author("mallory"),
             board: None,
+            thread: thread(PLATFORM, "ops"),
         })
         .await;
     assert!(settings.is_empty());
@@ -184,7 +185,7 @@ async fn a_reply_to_a_question_answers_it_and_a_press_settles_the_buttons() {
     tx.commit().await.unwrap();
     assert_eq!(held, Held::Blocked);
     let question = world.platform.wait_for_text(&ops, |text| text.contains("which colour?")).await;
-    assert_eq!(question.buttons, ["Show", "Cancel"]);
+    assert_eq!(question.buttons, ["Answer", "Show", "Cancel"]);
 
     let answer = request("u1", "bob", &ops, Input::Text("blue, please".to_owned()), Some(&question.id));
     assert_eq!(world.platform.inject(answer).await.exit, 0);
@@ -193,7 +194,7 @@ async fn a_reply_to_a_question_answers_it_and_a_press_settles_the_buttons() {
     assert!(comments.iter().any(|comment| comment.author == "fake:bob" && comment.body.contains("blue, please")));
 
     let press = |update: &str, who: &str| {
-        let input = Input::Press { message: question.id.clone(), button: "cancel".to_owned() };
+        let input = Input::Press { message: question.id.clone(), button: "cancel".to_owned(), words: None };
         request(update, who, &ops, input, None)
     };
     assert_eq!(world.platform.inject(press("u2", "bob")).await.exit, 1);
@@ -203,9 +204,19 @@ async fn a_reply_to_a_question_answers_it_and_a_press_settles_the_buttons() {
     let mut tx = world.board.write().await.unwrap();
     tx.block(&ana(), &id, Some(BlockKind::Capability), Some("no brush"), world.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
+    // What cannot be taken back is asked about first, and only who pressed may say so.
+    let held = world.platform.wait_for_text(&ops, |text| text.contains("no brush")).await;
+    let press = |update: &str, who: &str, message: &str, label: &str| {
+        let input = Input::Press { message: message.to_owned(), button: label.to_owned(), words: None };
+        request(update, who, &ops, input, None)
+    };
+    assert_eq!(world.platform.inject(press("u5", "ana", &held.id, "cancel")).await.exit, 0);
+    let sure = world.platform.wait_for_text(&ops, |text| text.starts_with("Cancel “paint”?")).await;
+    assert_eq!((sure.buttons.join("|").as_str(), world.status(&id).await), ("Yes, cancel it|No", Status::Blocked));
+    assert_eq!(world.platform.inject(press("u6", "bob", &sure.id, "yes, cancel it")).await.exit, 1);
     // Of those who press at once one wins, and the others are told so.
     let updates: Vec<String> = (0..6).map(|number| format!("race{number}")).collect();
-    let presses = updates.iter().map(|update| world.platform.inject(press(update, "ana")));
+    let presses = updates.iter().map(|update| world.platform.inject(press(update, "ana", &sure.id, "yes, cancel it")));
     let (won, lost): (Vec<_>, Vec<_>) =
         futures_util::future::join_all(presses).await.into_iter().partition(|receipt| receipt.exit == 0);
     assert_eq!((won.len(), won[0].deliveries.len()), (1, 2));
@@ -215,12 +226,12 @@ async fn a_reply_to_a_question_answers_it_and_a_press_settles_the_buttons() {
     }
     assert_eq!(world.status(&id).await, Status::Archived);
     let edited = world.platform.wait_for_text(&ops, |text| text.contains("→ Cancel: fake:ana")).await;
-    assert_eq!((edited.id, edited.buttons.len()), (question.id.clone(), 0));
-    assert_eq!(world.platform.inject(press("u4", "ana")).await.exit, 1);
+    assert_eq!((edited.id.clone(), edited.buttons.len()), (held.id.clone(), 0));
+    assert_eq!(world.platform.inject(press("u4", "ana", &held.id, "cancel")).await.exit, 1);
     let platform = Arc::clone(&world.platform);
     world.end().await;
     let edits = platform.attempts().iter().filter(|attempt| matches!(attempt.post.kind, PostKind::Edit { .. })).count();
-    assert_eq!(edits, 1);
+    assert_eq!(edits, 2, "the answered question, and the block that was cancelled");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use kanban_fakes::FakePlatform;
+use kanban_fakes::{FakePlatform, thread};
 use kanban_gateway::board::create::NewTask;
 use kanban_platform::{Commands, Field, Kind};
 use tempfile::TempDir;
@@ -39,7 +39,13 @@ async fn world(folders: &Folders) -> World {
 }
 
 async fn values(world: &World, who: &str, kind: Kind, typed: &str, board: Option<&str>) -> Vec<String> {
-    let field = Field { kind, typed: typed.to_owned(), author: author(who), board: board.map(str::to_owned) };
+    let field = Field {
+        kind,
+        typed: typed.to_owned(),
+        author: author(who),
+        board: board.map(str::to_owned),
+        thread: thread(PLATFORM, "ops"),
+    };
     world.gateway.suggest(&field).await.into_iter().map(|suggestion| suggestion.value).collect()
 }
 
@@ -90,8 +96,13 @@ async fn what_is_proposed_is_of_the_board_that_the_form_names() {
         tx.commit().await.unwrap();
     }
     let titles = async |who: &str, board: Option<&str>| {
-        let field =
-            Field { kind: Kind::Task, typed: "paint".to_owned(), author: author(who), board: board.map(str::to_owned) };
+        let field = Field {
+            kind: Kind::Task,
+            typed: "paint".to_owned(),
+            author: author(who),
+            board: board.map(str::to_owned),
+            thread: thread(PLATFORM, "ops"),
+        };
         world.gateway.suggest(&field).await.into_iter().map(|suggestion| suggestion.label).collect::<Vec<_>>()
     };
     assert_eq!(titles("eve", None).await, ["paint the shed (ready)"]);

@@ -78,9 +78,9 @@ impl World {
             clock: clock.clone(),
             gateway: None,
         };
-        let gateway = Arc::new(Gateway::new(desk));
         let mut platforms = Platforms::new();
         platforms.insert(PLATFORM.to_owned(), Arc::clone(&platform) as Arc<dyn Platform>);
+        let gateway = Arc::new(Gateway::new(desk).with_platforms(platforms.clone()));
         let mut notifier = Notifier::new(boards.clone(), platforms, clock.clone());
         if let Some(deadline) = deadline {
             notifier = notifier.with_deadline(deadline);
@@ -234,6 +234,8 @@ pub(crate) fn request(update: &str, who: &str, place: &Thread, input: Input, rep
         reply_to: reply_to.map(str::to_owned),
         addressed: true,
         return_address: None,
+        is_channel: false,
+        message: None,
     }
 }
 
@@ -248,7 +250,7 @@ pub(crate) fn batch(requests: Vec<Request>, position: Option<&str>) -> Batch {
 }
 
 pub(crate) fn author(id: &str) -> Author {
-    Author { platform: PLATFORM.to_owned(), id: id.to_owned(), name: id.to_owned() }
+    Author { platform: PLATFORM.to_owned(), id: id.to_owned(), name: id.to_owned(), groups: Vec::new() }
 }
 
 pub(crate) fn ana() -> Actor {

@@ -34,7 +34,7 @@ impl Rig {
         let spec = Spec {
             run: 7,
             board: "default".parse().unwrap(),
-            task: "t_1".parse().unwrap(),
+            task: Some("t_1".parse().unwrap()),
             token: Token::new(SECRET.to_owned()),
             argv: argv.iter().map(ToString::to_string).collect(),
             env: vec![
@@ -42,8 +42,10 @@ impl Rig {
                 ("KANBAN_SOCKET".to_owned(), at("shim.sock").display().to_string()),
             ],
             cwd: home.path().to_owned(),
+            root: None,
             stdin: None,
             log: at("logs/default/t_1/7.log"),
+            answer: None,
             log_limit_bytes: Spec::LOG_LIMIT_BYTES,
             socket: at("shim.sock"),
             gateway_socket: at("gateway.sock"),

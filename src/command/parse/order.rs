@@ -132,12 +132,16 @@ impl Reading<'_> {
     /// Takes the options that stand at the end of running text, and answers where the text ends.
     pub(super) fn peel_options(&self, start: usize, shape: &Shape<'_>, sorted: &mut Sorted) -> Result<usize, Mistake> {
         let mut end = self.words.len();
+        // Found from the end on, and handed on as they were typed: choices keep their order.
+        let mut peeled: Vec<Vec<String>> = Vec::new();
         while end > start + 1 {
             let last = end - 1;
             let known = |at: usize| self.option(at, shape, false);
             if let Some((opt, given)) = known(last)? {
                 if !opt.value || given.is_some() {
-                    self.take_within(last..end, (opt, given), shape, &mut sorted.options)?;
+                    let mut taken = Vec::new();
+                    self.take_within(last..end, (opt, given), shape, &mut taken)?;
+                    peeled.push(taken);
                     end = last;
                     continue;
                 }
@@ -150,7 +154,9 @@ impl Reading<'_> {
             let name = if name > start && ids_in(&self.words[last]).is_some() { name - 1 } else { last - 1 };
             match known(name)? {
                 Some((opt, None)) if name > start && opt.value && (opt.many || name + 2 == end) => {
-                    self.take_within(name..end, (opt, None), shape, &mut sorted.options)?;
+                    let mut taken = Vec::new();
+                    self.take_within(name..end, (opt, None), shape, &mut taken)?;
+                    peeled.push(taken);
                     end = name;
                 }
                 _ => {
@@ -161,6 +167,7 @@ impl Reading<'_> {
                 }
             }
         }
+        sorted.options.extend(peeled.into_iter().rev().flatten());
         Ok(end)
     }
 

@@ -5,14 +5,17 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    board::{Board, BoardSlug, Error, error::refuse},
+    board::{Board, BoardSlug, Error, audit::Entry, error::refuse},
     command::{
+        access,
         caller::{Caller, Place},
         desk::Desk,
         reply::Reply,
+        subject::Subject,
         value::Phrase,
-        verbs::{Boards, BoardsCreate, BoardsList, BoardsOwn, BoardsRead, BoardsVerb},
+        verbs::{Boards, BoardsCreate, BoardsList, BoardsOwn, BoardsPrivate, BoardsRead, BoardsVerb, Switch, Verb},
     },
+    settings::Role,
 };
 
 pub(super) async fn init(desk: &Desk) -> Result<Reply, Error> {
@@ -28,15 +31,15 @@ pub(super) async fn init(desk: &Desk) -> Result<Reply, Error> {
     )))
 }
 
-pub(super) async fn run(desk: &Desk, caller: &Caller, args: &Boards) -> Result<Reply, Error> {
+pub(super) async fn run(desk: &Desk, caller: &Caller, verb: &Verb, args: &Boards) -> Result<Reply, Error> {
     match &args.verb {
         None => list(desk, caller, &BoardsList { json: false, all: false }).await,
         Some(BoardsVerb::Read(BoardsRead::List(args))) => list(desk, caller, args).await,
         Some(BoardsVerb::Read(BoardsRead::Show(args))) => show(desk, caller, args.json).await,
-        Some(BoardsVerb::Own(BoardsOwn::Create(args))) => create(desk, caller, args).await,
+        Some(BoardsVerb::Own(BoardsOwn::Create(args))) => create(desk, caller, verb, args).await,
         Some(BoardsVerb::Own(BoardsOwn::Rename(args))) => {
             let board = desk.boards.get(&args.slug).await?;
-            set(&board, "name", Some(&args.name())).await?;
+            set(&board, "name", Some(&args.name()), &noted(desk, caller, &board, verb)).await?;
             Ok(Reply::text(format!("Board '{}' renamed to '{}'.", args.slug, args.name())))
         }
         Some(BoardsVerb::Own(BoardsOwn::Rm(args))) => {
@@ -66,13 +69,64 @@ pub(super) async fn run(desk: &Desk, caller: &Caller, args: &Boards) -> Result<R
         Some(BoardsVerb::Own(BoardsOwn::SetDefaultWorkdir(args))) => {
             let board = desk.boards.get(&args.slug).await?;
             let path = args.path.as_deref().map(|path| absolute(caller, path)).transpose()?;
-            set(&board, "default_workdir", path.as_deref()).await?;
+            set(&board, "default_workdir", path.as_deref(), &noted(desk, caller, &board, verb)).await?;
             Ok(Reply::text(match path {
                 Some(path) => format!("Board '{}' default workdir set to '{path}'.", args.slug),
                 None => format!("Board '{}' default workdir cleared.", args.slug),
             }))
         }
+        Some(BoardsVerb::Own(BoardsOwn::Private(args))) => make_private(desk, caller, verb, args).await,
     }
+}
+
+/// Whether a verb is one transaction of the board that it names, which notes it in the audit.
+pub(super) fn is_one_transaction(args: &Boards) -> bool {
+    match &args.verb {
+        None | Some(BoardsVerb::Read(_)) => false,
+        Some(BoardsVerb::Own(own)) => match own {
+            BoardsOwn::Create(_) | BoardsOwn::Rename(_) | BoardsOwn::SetDefaultWorkdir(_) | BoardsOwn::Private(_) => {
+                true
+            }
+            BoardsOwn::Rm(_) | BoardsOwn::Switch(_) => false,
+        },
+    }
+}
+
+fn noted(desk: &Desk, caller: &Caller, board: &Board, verb: &Verb) -> Entry {
+    desk.done(caller, board.slug(), &Subject::of(verb))
+}
+
+async fn make_private(desk: &Desk, caller: &Caller, verb: &Verb, args: &BoardsPrivate) -> Result<Reply, Error> {
+    let board = desk.boards.get(&args.slug).await?;
+    let is_private = args.state == Switch::On;
+    let mut tx = board.write().await?;
+    tx.set_private(is_private).await?;
+    tx.note(&noted(desk, caller, &board, verb)).await?;
+    let followers = tx.watches().await?.len();
+    // What the whole board looks like is no longer for whoever reads a thread.
+    let cards = if is_private { tx.end_board_cards().await? } else { 0 };
+    tx.commit().await?;
+    if !is_private {
+        return Ok(Reply::text(format!("Board '{}' is there for everybody with a role.", args.slug)));
+    }
+    let mut text = format!(
+        "Board '{}' is private: owners see it, and those whom a grant names it to, as in `{} access grant WHO member --in board={}`.",
+        args.slug,
+        caller.prefix(),
+        args.slug
+    );
+    if cards > 0 {
+        text.push_str(&format!("\n{cards} card(s) of it in threads stay as they are from now on."));
+    }
+    if followers > 0 {
+        // Who reads a thread is for its platform to say, so threads that follow go on to until somebody ends that.
+        text.push_str(&format!(
+            "\n{followers} watch(es) of it go on; `{} --board {} notify-list` shows which threads they tell.",
+            caller.prefix(),
+            args.slug
+        ));
+    }
+    Ok(Reply::text(text))
 }
 
 async fn list(desk: &Desk, caller: &Caller, args: &BoardsList) -> Result<Reply, Error> {
@@ -81,12 +135,15 @@ async fn list(desk: &Desk, caller: &Caller, args: &BoardsList) -> Result<Reply, 
     let mut unusable = Vec::new();
     for slug in desk.boards.names()? {
         match desk.boards.get(&slug).await {
-            Ok(board) => rows.push(Row::of(&board, slug == current).await?),
+            Ok(board) if access::sees(caller, &board).await? => rows.push(Row::of(&board, slug == current).await?),
+            Ok(_) => {}
+            Err(_) if caller.standing.everywhere().is_none() => {}
             Err(error) => unusable.push(format!("board '{slug}' cannot be opened: {error}")),
         }
     }
     let notes = unusable.join("\n");
-    if args.all {
+    // Whether a board that was set aside is private is not known, so its name is for owners.
+    if args.all && caller.standing.everywhere() == Some(Role::Owner) {
         rows.extend(archived(desk.home())?);
     }
     if args.json {
@@ -98,7 +155,9 @@ async fn list(desk: &Desk, caller: &Caller, args: &BoardsList) -> Result<Reply, 
         let archived = if row.archived { " (archived)" } else { "" };
         text.push_str(&format!("{mark}   {:<24}  {:<28}  {}{archived}\n", row.slug, row.name, row.counts_text()));
     }
-    text.push_str(&format!("\nCurrent board: {current}"));
+    if rows.iter().any(|row| row.is_current) {
+        text.push_str(&format!("\nCurrent board: {current}"));
+    }
     if caller.thread().is_none() {
         text.push_str("\nSwitch boards with `kanban boards switch <slug>`.");
     }
@@ -124,7 +183,7 @@ async fn show(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error> 
     Ok(Reply::text(text))
 }
 
-async fn create(desk: &Desk, caller: &Caller, args: &BoardsCreate) -> Result<Reply, Error> {
+async fn create(desk: &Desk, caller: &Caller, verb: &Verb, args: &BoardsCreate) -> Result<Reply, Error> {
     let workdir = args.default_workdir.as_deref().map(|path| absolute(caller, path)).transpose()?;
     if args.switch && caller.thread().is_some() {
         refuse!(
@@ -146,6 +205,7 @@ async fn create(desk: &Desk, caller: &Caller, args: &BoardsCreate) -> Result<Rep
             tx.set_meta(key, value).await?;
         }
     }
+    tx.note(&noted(desk, caller, &board, verb)).await?;
     tx.commit().await?;
     if args.switch {
         desk.boards.set_current(&args.slug)?;
@@ -258,9 +318,10 @@ fn title_of(slug: &BoardSlug) -> String {
         .join(" ")
 }
 
-async fn set(board: &Board, key: &str, value: Option<&str>) -> Result<(), Error> {
+async fn set(board: &Board, key: &str, value: Option<&str>, entry: &Entry) -> Result<(), Error> {
     let mut tx = board.write().await?;
     tx.set_meta(key, value).await?;
+    tx.note(entry).await?;
     tx.commit().await
 }
 

@@ -1,45 +1,55 @@
 //! `create`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     board::{
         Board, Error, Tx,
         create::NewTask,
         error::refuse,
+        face::{self, Lead},
+        pin::Pinned,
         task::{Status, WorkspaceKind},
-        thread::Following,
     },
     clock::Millis,
     command::{
         access,
         caller::{Caller, Place},
         desk::{Desk, Done},
-        reply::Reply,
+        reply::{Card, Reply},
         run::Prepared,
         value::WorkspaceArg,
         verbs::{Create, InitialStatus},
         view,
     },
-    dispatcher::workspace::{NO_REPOSITORY, repository_around},
+    dispatcher::workspace::{Closed, NO_REPOSITORY, Opened, repository_around},
     settings::{Profile, Settings, WorkspaceDefault},
 };
 
 /// Where the task is to work, as far as it is not a scratch directory: the true path of a directory that is open to the
 /// caller. It is kept, so that a link put in its way later is noticed when the worker starts.
-pub(super) async fn place(desk: &Desk, caller: &Caller, board: &Board, args: &Create) -> Result<Option<Asked>, Error> {
+pub(super) async fn place(desk: &Desk, caller: &Caller, board: &Board, args: &Create) -> Result<Option<Site>, Error> {
     let settings = desk.settings.get();
-    let workspace = match &args.workspace {
-        Some(workspace) => Some(asked(workspace)),
-        None => assignee(caller, &settings, args)?.and_then(default_place),
+    let workspace = match (&args.workspace, &caller.pin.workspace) {
+        (Some(workspace), _) => Some(asked(workspace)),
+        (None, Some(pinned)) => return pinned_site(desk, caller, &settings, pinned).map(Some),
+        (None, None) => assignee(caller, &settings, args)?.and_then(default_place),
     };
     Ok(match workspace {
         Some((kind @ WorkspaceKind::Dir, Some(path))) => {
-            Some((kind, Some(access::directory(caller, &settings, desk.home(), &path)?)))
+            Some(match access::open(caller, &settings, desk.home(), &path) {
+                Ok(opened) => Site::held(kind, &opened),
+                // Its last part is made when the worker starts.
+                Err(Closed::Gone(_)) => {
+                    Site { path: Some(access::directory(caller, &settings, desk.home(), &path)?), ..Site::of(kind) }
+                }
+                Err(Closed::Refused(refusal)) => refuse!(Forbidden, "{refusal}"),
+            })
         }
         Some((kind @ WorkspaceKind::Worktree, path)) => {
             let default = board.read().await?.meta("default_workdir").await?;
-            let Some(path) = path.or(default.map(PathBuf::from)) else {
+            let here = caller.pin.workspace.as_ref().map(|pinned| PathBuf::from(&pinned.value));
+            let Some(path) = path.or(here).or(default.map(PathBuf::from)) else {
                 refuse!(Invalid, "{NO_REPOSITORY}");
             };
             let path = access::directory(caller, &settings, desk.home(), &path)?;
@@ -49,14 +59,57 @@ pub(super) async fn place(desk: &Desk, caller: &Caller, board: &Board, args: &Cr
             {
                 access::directory(caller, &settings, desk.home(), &top)?;
             }
-            Some((kind, Some(path)))
+            let root = access::root_of(caller, &settings, &path);
+            Some(Site { path: Some(path), root, ..Site::of(kind) })
         }
-        other => other,
+        Some((kind, path)) => Some(Site { path, ..Site::of(kind) }),
+        None => None,
     })
 }
 
+/// Where a task is to work.
+#[derive(Clone, Debug)]
+pub(in crate::command) struct Site {
+    kind: WorkspaceKind,
+    path: Option<PathBuf>,
+    /// The root below which its directory was opened.
+    root: Option<PathBuf>,
+    is_pinned: bool,
+}
+
+impl Site {
+    fn of(kind: WorkspaceKind) -> Self {
+        Self { kind, path: None, root: None, is_pinned: false }
+    }
+
+    fn held(kind: WorkspaceKind, opened: &Opened) -> Self {
+        let (path, root) = (Some(opened.path().to_owned()), Some(opened.root().to_owned()));
+        Self { path, root, ..Self::of(kind) }
+    }
+}
+
+/// The directory of the place where the caller speaks. One that is gone at present is no reason to refuse a task: it
+/// waits for it.
+fn pinned_site(desk: &Desk, caller: &Caller, settings: &Settings, pinned: &Pinned<String>) -> Result<Site, Error> {
+    let path = Path::new(&pinned.value);
+    let site = match access::open(caller, settings, desk.home(), path) {
+        Ok(opened) => Site::held(WorkspaceKind::Dir, &opened),
+        Err(Closed::Gone(refusal)) => match access::root_of(caller, settings, path) {
+            Some(root) => Site { path: Some(path.to_owned()), root: Some(root), ..Site::of(WorkspaceKind::Dir) },
+            None => refuse!(Forbidden, "{refusal}"),
+        },
+        Err(Closed::Refused(refusal)) => refuse!(
+            Forbidden,
+            "tasks from here work in `{}` (set by {}), but {refusal}; name another place, as in `--workspace scratch`",
+            pinned.value,
+            pinned.by
+        ),
+    };
+    Ok(Site { is_pinned: true, ..site })
+}
+
 /// A kind of workspace, and its path where it has one.
-pub(super) type Asked = (WorkspaceKind, Option<PathBuf>);
+type Asked = (WorkspaceKind, Option<PathBuf>);
 
 pub(super) async fn create(
     desk: &Desk,
@@ -72,7 +125,7 @@ pub(super) async fn create(
         Prepared::Place(place) => place.clone(),
         Prepared::Nothing | Prepared::File(_) | Prepared::Workspace(_) => None,
     };
-    if args.branch.is_some() && !matches!(workspace, Some((WorkspaceKind::Worktree, _))) {
+    if args.branch.is_some() && !workspace.as_ref().is_some_and(|site| site.kind == WorkspaceKind::Worktree) {
         refuse!(Usage, "--branch is only valid with --workspace worktree");
     }
     let created_by = access::signed(caller, args.created_by.as_deref(), "--created-by")?;
@@ -82,8 +135,13 @@ pub(super) async fn create(
         assignee: profile.map(|profile| profile.name.clone()),
         parents: args.parent.clone(),
         priority: args.priority.unwrap_or(0),
-        tenant: args.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
-        workspace: workspace.map(|(kind, path)| (kind, path.map(|path| path.display().to_string()))),
+        tenant: args
+            .tenant
+            .as_ref()
+            .map(|tenant| tenant.as_str().to_owned())
+            .or_else(|| caller.pin.tenant.as_ref().map(|pinned| pinned.value.clone())),
+        workspace: workspace.as_ref().map(|site| (site.kind, site.path.as_deref().map(shown))),
+        workspace_root: workspace.as_ref().and_then(|site| site.root.as_deref()).map(shown),
         branch: args.branch.clone(),
         project: args.project.clone(),
         skills: args.skill.iter().map(|skill| skill.as_str().to_owned()).collect(),
@@ -99,17 +157,40 @@ pub(super) async fn create(
     };
     let created = tx.create(&caller.actor, &created_by, new, now).await?;
     let task = created.task;
-    if let Some(thread) = caller.thread() {
-        let following = Following { task: Some(task.id.clone()), ..Following::default() };
-        tx.watch(thread, &following, Some(caller.actor.name()), now).await?;
+    if created.existed && caller.actor.is_person() {
+        let is_private = tx.is_private().await?;
+        let rights = caller.standing.on(tx.slug(), is_private);
+        if !access::sees_task(&rights, &task) {
+            refuse!(
+                Forbidden,
+                "this key is taken by a task that is not open to you; choose another `--idempotency-key`"
+            );
+        }
+    }
+    let gets_thread = !created.existed && !args.json && caller.opens_threads();
+    let hears_elsewhere = match caller.thread() {
+        // A repeat finds the thread that the task has.
+        Some(thread) if created.existed => tx.has_own_thread(thread, &task.id).await?,
+        Some(_) => gets_thread,
+        None => true,
+    };
+    if let (Some(thread), false) = (caller.thread(), hears_elsewhere) {
+        tx.watch_created(thread, &task.id, Some(caller.actor.name()), now).await?;
     }
     let assignee = task.assignee.as_ref().map_or("-".to_owned(), ToString::to_string);
     let (id, status) = (&task.id, task.status);
     let mut reply = match (args.json, &caller.place) {
         (true, _) => Reply::json(&view::document(&task)),
+        (false, Place::Thread(_)) if created.existed => {
+            Reply::text(format!("Exists already: {id} \"{}\" ({status}, assignee={assignee})", task.title))
+        }
+        (false, Place::Thread(_)) if gets_thread => {
+            let card = Some(Card::OwnThread(Box::new(task.clone())));
+            Reply { card, ..Reply::text(face::created_elsewhere(&task)) }
+        }
         (false, Place::Thread(_)) => {
-            let verb = if created.existed { "Exists already:" } else { "Created" };
-            Reply::text(format!("{verb} {id} \"{}\" ({status}, assignee={assignee})", task.title))
+            let card = Some(Card::Task(Box::new(task.clone()), Lead::Created));
+            Reply { card, ..Reply::text(face::created(&task)) }
         }
         (false, Place::Terminal { .. } | Place::Worker { .. }) => {
             Reply::text(format!("Created {id}  ({status}, assignee={assignee})"))
@@ -121,7 +202,18 @@ pub(super) async fn create(
     if !args.json && desk.gateway.is_none() && status == Status::Ready && task.assignee.is_some() {
         reply.notes = format!("no gateway is running: {id} stays ready until you start one with `kanban up`");
     }
+    let pinned = workspace.as_ref().filter(|site| site.is_pinned && !created.existed && !args.json);
+    if let Some(path) = pinned.and_then(|site| site.path.as_deref()) {
+        reply.notes = format!("It works in `{}`, as set here.", path.display());
+    }
+    if !args.note.is_empty() {
+        reply.notes = args.note.clone();
+    }
     Ok(Done::from(reply.about(&task.id)))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// The time that `--at` or `--in` names.
@@ -132,8 +224,21 @@ pub(super) fn start_at(at: Option<i64>, delay: Option<std::time::Duration>, now:
 
 /// The profile that the task is for, if the caller may use it.
 fn assignee<'s>(caller: &Caller, settings: &'s Settings, args: &Create) -> Result<Option<&'s Profile>, Error> {
-    let name = args.assignee.as_ref().and_then(|assignee| assignee.profile());
-    name.map(|name| access::profile(caller, settings, name)).transpose()
+    match (&args.assignee, &caller.pin.assignee) {
+        (Some(assignee), _) => assignee.profile().map(|name| access::profile(caller, settings, name)).transpose(),
+        (None, Some(pinned)) => match access::profile(caller, settings, &pinned.value) {
+            Ok(profile) => Ok(Some(profile)),
+            Err(error @ Error::Fault(_)) => Err(error),
+            Err(Error::Refused(refusal)) => Err(Error::refused(
+                refusal.reason,
+                format!(
+                    "tasks from here are for `{}` (set by {}), but {refusal}; name another with `--assignee`, or `none`",
+                    pinned.value, pinned.by
+                ),
+            )),
+        },
+        (None, None) => Ok(None),
+    }
 }
 
 fn asked(workspace: &WorkspaceArg) -> Asked {

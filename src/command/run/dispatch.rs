@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     board::{BoardSlug, Error, ProfileName, announcement::span, error::refuse},
     command::{
+        access,
         caller::Caller,
         desk::Desk,
         reply::Reply,
@@ -105,6 +106,9 @@ async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error
     let mut counts = serde_json::Map::new();
     let mut parked = Vec::new();
     for board in desk.boards.all().await? {
+        if !access::sees(caller, &board).await? {
+            continue;
+        }
         let slug = board.slug();
         let mut tx = board.read().await?;
         for run in tx.open_runs().await? {

@@ -5,10 +5,16 @@ use std::{fs, path::Path, time::Duration};
 use crate::{
     board::{Board, Error, TaskId, task::Status},
     command::{desk::Desk, reply::Reply, verbs::Gc},
-    dispatcher::workspace::{remove_scratch, scratch_root},
+    dispatcher::{
+        TURN_LOGS,
+        workspace::{remove_scratch, scratch_root},
+    },
 };
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// How long the audit tells of what was done.
+const AUDIT_LIFE: i64 = 365 * DAY;
 
 pub(super) async fn run(desk: &Desk, board: &Board, args: &Gc) -> Result<Reply, Error> {
     let now = desk.now();
@@ -22,12 +28,14 @@ pub(super) async fn run(desk: &Desk, board: &Board, args: &Gc) -> Result<Reply, 
         }
     }
     let mut tx = board.write().await?;
-    let events = tx.forget(now - i64::from(args.event_retention_days) * DAY).await?;
+    let events = tx.forget(now - i64::from(args.event_retention_days) * DAY, now).await?;
+    tx.forget_audit(now - AUDIT_LIFE).await?;
     tx.commit().await?;
     let oldest = Duration::from_secs(u64::from(args.log_retention_days) * 24 * 60 * 60);
     let at_work: Vec<_> =
         board.read().await?.running().await?.into_iter().map(|running| running.task_id.to_string()).collect();
     let logs = remove_old_logs(&desk.home().join("logs").join(board.slug().as_str()), &at_work, now, oldest)?;
+    let logs = logs + remove_old_logs(&desk.home().join("logs").join(TURN_LOGS), &[], now, oldest)?;
     let text = format!("GC complete: {workspaces} workspace(s), {events} event row(s), {logs} log file(s) removed");
     Ok(Reply { notes: kept.join("\n"), ..Reply::text(text) })
 }

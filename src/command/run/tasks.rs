@@ -1,18 +1,21 @@
 //! Verbs that change tasks that exist.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use kanban_platform::Thread;
+use kanban_platform::{Thread, plain};
 use serde_json::{Value, json};
 
 use super::create::start_at;
 use crate::{
     board::{
-        Board, BoardSlug, Error, Reason, TaskId, Tx,
+        Board, BoardSlug, Error, ProfileName, Reason, TaskId, Tx,
         block::Held,
         error::refuse,
+        face::Lead,
         finish::HandOff,
         moves::Action,
+        policy::Policy,
+        question::{Ask, Given},
         task::{BlockKind, Status},
         thread::Following,
     },
@@ -20,12 +23,12 @@ use crate::{
         access,
         caller::Caller,
         desk::{Desk, Done},
-        reply::Reply,
+        reply::{Card, Reply},
         run::Prepared,
-        value::{Phrase, Prose},
+        value::{Phrase, Prose, Tenant},
         verbs,
     },
-    dispatcher::workspace::Workspace,
+    dispatcher::workspace::{Opened, Workspace},
 };
 
 pub(super) async fn link(desk: &Desk, caller: &Caller, args: &verbs::Link, tx: &mut Tx) -> Result<Done, Error> {
@@ -94,10 +97,25 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
         verbs::BlockKind::Transient => BlockKind::Transient,
         verbs::BlockKind::Dependency => BlockKind::Dependency,
     });
+    let ask = Ask { choices: args.choice.clone(), hint: args.hint.as_ref().map(|hint| hint.as_str().to_owned()) };
+    // Only a question can be answered with a choice.
+    let kind = match kind {
+        None if !ask.is_plain() => Some(BlockKind::NeedsInput),
+        Some(kind) if !ask.is_plain() && kind != BlockKind::NeedsInput => refuse!(
+            Usage,
+            "--choice and --hint belong to a question, and a block of kind {} asks none; `{{kanban}} block {} --kind needs_input QUESTION --choice LABEL` asks one",
+            kind.as_str(),
+            args.task
+        ),
+        kind => kind,
+    };
     let suffix = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
     let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks() {
-        let held = tx.block(&caller.actor, id, kind, reason.as_deref(), desk.now()).await;
+        let held = match kind {
+            Some(BlockKind::NeedsInput) => tx.ask(&caller.actor, id, reason.as_deref(), &ask, desk.now()).await,
+            kind => tx.block(&caller.actor, id, kind, reason.as_deref(), desk.now()).await,
+        };
         each.add(
             id,
             held.map(|held| match held {
@@ -110,12 +128,23 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
     Ok(each.done())
 }
 
+pub(super) async fn answer(desk: &Desk, caller: &Caller, args: &verbs::Answer, tx: &mut Tx) -> Result<Done, Error> {
+    let verbs::AnswerBy { road, question, choice } = args.by;
+    may_release(desk, caller, &args.task, tx).await?;
+    let words = args.words();
+    let given = choice.map_or(Given::Words(&words), Given::Choice);
+    let answered = tx.answer(&caller.actor, &args.task, question, given, road, desk.now()).await?;
+    Ok(Reply::text(format!("Answered {}: {}", args.task, answered.words)).about(&args.task).into())
+}
+
 pub(super) async fn unblock(desk: &Desk, caller: &Caller, args: &verbs::Unblock, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
     let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let mut each = Each::of(desk, caller, tx);
-    for id in &args.tasks() {
+    let tasks = args.tasks();
+    for id in &tasks {
         let unblocked = match may_release(desk, caller, id, tx).await {
+            Ok(()) if tasks.len() > 1 && tx.open_question(id).await?.is_some() => Err(not_together(id, "unblock")),
             Ok(()) => tx.unblock(&caller.actor, id, reason, desk.now()).await,
             Err(refused) => Err(refused),
         };
@@ -148,8 +177,10 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
     let reason = args.reason.as_ref().map(Prose::as_str);
     let mut each = Each::of(desk, caller, tx);
     let mut rows = Vec::new();
-    for id in &args.tasks() {
+    let tasks = args.tasks();
+    for id in &tasks {
         let promoted = match may_release(desk, caller, id, tx).await {
+            Ok(()) if tasks.len() > 1 && tx.open_question(id).await?.is_some() => Err(not_together(id, "promote")),
             Ok(()) if args.dry_run => {
                 let task = tx.task(id).await?;
                 tx.may_promote(&caller.actor, &task, args.force).await
@@ -213,6 +244,11 @@ pub(super) async fn workspace(desk: &Desk, caller: &Caller, board: &Board, id: &
         // The claim itself refuses, and says why.
         return Ok(PathBuf::new());
     }
+    if let (Some(workplace), Some(path)) = (board.read().await?.workplace(id).await?, &task.workspace_path) {
+        // A directory of a person that is gone is not made anew.
+        Opened::below(Path::new(&workplace.root), Path::new(path))
+            .map_err(|closed| Error::refused(Reason::Invalid, format!("cannot claim {id}: {closed}; put it back")))?;
+    }
     Workspace::of(&task)
         .prepare(board.folder(), None, id)
         .await
@@ -257,12 +293,26 @@ pub(super) async fn watch(desk: &Desk, caller: &Caller, args: &verbs::Watch, tx:
         assignee: args.assignee.as_ref().and_then(|assignee| assignee.profile().cloned()),
         tenant: args.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
         kinds: Some(kinds).filter(|kinds| !kinds.is_empty()),
+        policy: args.policy.map_or(Policy::default(), verbs::WatchPolicy::policy),
     };
-    tx.watch(thread, &following, Some(caller.actor.name()), desk.now()).await?;
-    let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
-    let told = following.kinds.map_or("how it goes on".to_owned(), |kinds| kinds.join(", "));
+    if let (Some(task), true) = (&args.task, args.assignee.is_some() || args.tenant.is_some()) {
+        refuse!(
+            Usage,
+            "`--assignee` and `--tenant` choose among the tasks of the board, and {task} is one task; give the id or the filters"
+        );
+    }
+    let is_new = tx.watch(thread, &following, Some(caller.actor.name()), desk.now()).await?;
+    let told = following.kinds.as_ref().map_or(following.policy.as_str().to_owned(), |kinds| kinds.join(", "));
+    let what = followed(args.task.as_ref(), following.assignee.as_ref(), following.tenant.as_deref());
     let reply = Reply::text(format!("This thread follows {what} from now on ({told})"));
-    Ok(args.task.iter().fold(reply, Reply::about).into())
+    let Some(id) = &args.task else { return Ok(reply.into()) };
+    // Whoever comes late is told where it stands, and not what led to it.
+    let task = tx.task(id).await?;
+    if is_new {
+        tx.ask_late(thread, &task, &following, desk.now()).await?;
+    }
+    let card = Some(Card::Task(Box::new(task), Lead::Title));
+    Ok(Reply { card, ..reply }.about(id).into())
 }
 
 pub(super) async fn unwatch(caller: &Caller, args: &verbs::Unwatch, tx: &mut Tx) -> Result<Done, Error> {
@@ -272,11 +322,44 @@ pub(super) async fn unwatch(caller: &Caller, args: &verbs::Unwatch, tx: &mut Tx)
             "only a thread can stop following; on the command line use `kanban notify-unsubscribe ID --platform P --chat-id C`"
         );
     };
-    let what = args.task.as_ref().map_or("the board".to_owned(), ToString::to_string);
-    if tx.unwatch(thread, args.task.as_ref()).await? == 0 {
-        refuse!(Unknown, "this thread does not follow {what}; `{{kanban}} watches` lists what it follows");
+    let assignee = args.assignee.as_ref().and_then(|assignee| assignee.profile());
+    let tenant = args.tenant.as_ref().map(Tenant::as_str);
+    let what = followed(args.task.as_ref(), assignee, tenant);
+    let is_board = args.task.is_none() && assignee.is_none() && tenant.is_none();
+    let had_card = is_board && tx.end_board_card(thread).await?;
+    let watches = tx.unwatch(thread, args.task.as_ref(), assignee, tenant).await?;
+    let text = match (watches, had_card) {
+        (0, false) => {
+            refuse!(Unknown, "this thread does not follow {what}; `{{kanban}} watches` lists what it follows");
+        }
+        (0, true) => "The card of the board stays as it is from now on".to_owned(),
+        (_, true) => format!("This thread no longer follows {what}, and the card of the board stays as it is"),
+        (_, false) => format!("This thread no longer follows {what}"),
+    };
+    Ok(Reply::text(text).into())
+}
+
+/// The card of the board, which the thread keeps; on the command line, the same once.
+pub(super) async fn board(caller: &Caller, tx: &mut Tx) -> Result<Done, Error> {
+    let face = tx.board_face().await?;
+    let reply = Reply::text(plain(&face.body));
+    let card = caller.thread().map(|_| Card::Board);
+    Ok(Reply { card, ..reply }.into())
+}
+
+/// What a thread follows, in words.
+fn followed(task: Option<&TaskId>, assignee: Option<&ProfileName>, tenant: Option<&str>) -> String {
+    if let Some(task) = task {
+        return task.to_string();
     }
-    Ok(Reply::text(format!("This thread no longer follows {what}")).into())
+    let mut what = if assignee.is_none() && tenant.is_none() { "the board" } else { "the tasks" }.to_owned();
+    if let Some(assignee) = assignee {
+        what.push_str(&format!(" of {assignee}"));
+    }
+    if let Some(tenant) = tenant {
+        what.push_str(&format!(" of tenant {tenant}"));
+    }
+    what
 }
 
 pub(super) async fn notify_subscribe(desk: &Desk, args: &verbs::NotifySubscribe, tx: &mut Tx) -> Result<Done, Error> {
@@ -288,7 +371,7 @@ pub(super) async fn notify_subscribe(desk: &Desk, args: &verbs::NotifySubscribe,
 
 pub(super) async fn notify_unsubscribe(args: &verbs::NotifyUnsubscribe, tx: &mut Tx) -> Result<Done, Error> {
     let thread = followed_by(&args.follower)?;
-    if tx.unwatch(&thread, Some(&args.task)).await? == 0 {
+    if tx.unwatch(&thread, Some(&args.task), None, None).await? == 0 {
         refuse!(Unknown, "(no such subscription): {thread} does not follow {}", args.task);
     }
     Ok(Reply::text(format!("Unsubscribed from {}", args.task)).about(&args.task).into())
@@ -317,8 +400,17 @@ pub(super) async fn reassign(desk: &Desk, caller: &Caller, args: &verbs::Reassig
         tx.reclaim(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), now).await?;
     }
     tx.assign(&caller.actor, &args.task, profile, now).await?;
+    // Taken away from a profile that has failed, it is tried again at once; a typed `reassign` leaves that open.
+    let retries = args.reclaim && profile.is_some() && tx.task(&args.task).await?.has_failed(now);
+    if retries {
+        tx.retry(&caller.actor, &args.task, args.reason.as_ref().map(Prose::as_str), now).await?;
+    }
     let to = profile.map_or("(unassigned)".to_owned(), ToString::to_string);
-    let suffix = if reclaims { " (claim reclaimed)" } else { "" };
+    let suffix = match () {
+        () if reclaims => " (claim reclaimed)",
+        () if retries => " (tried again)",
+        () => "",
+    };
     Ok(Reply::text(format!("Reassigned {} to {to}{suffix}", args.task)).about(&args.task).into())
 }
 
@@ -332,6 +424,7 @@ pub(super) async fn retry(desk: &Desk, caller: &Caller, args: &verbs::Retry, tx:
     let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
         let retried = match may_release(desk, caller, id, tx).await {
+            Ok(()) if args.tasks.len() > 1 && tx.open_question(id).await?.is_some() => Err(not_together(id, "retry")),
             Ok(()) => tx.retry(&caller.actor, id, reason, desk.now()).await,
             Err(refused) => Err(refused),
         };
@@ -404,6 +497,16 @@ impl<'d> Each<'d> {
         }
         .into()
     }
+}
+
+/// Each question deserves an answer of its own.
+fn not_together(id: &TaskId, verb: &str) -> Error {
+    Error::refused(
+        Reason::NeedsPerson,
+        format!(
+            "{id} waits for an answer, and is not released together with others; `{{kanban}} answer {id} YOUR ANSWER` answers it, `{{kanban}} {verb} {id}` lets it go on without one"
+        ),
+    )
 }
 
 /// Refuses to let a task of a profile go on that the caller may not use.

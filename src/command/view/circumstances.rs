@@ -12,11 +12,13 @@ use crate::{
 pub(super) struct Circumstances {
     running: Vec<(BoardSlug, Running)>,
     parked: Vec<(ProfileName, Millis, String)>,
+    without_directory: Vec<TaskId>,
 }
 
 impl Circumstances {
     pub(super) async fn gather(tx: &mut Tx, view: &View<'_>) -> Result<Self, Error> {
         let parked = tx.parked_profiles(view.now).await?;
+        let without_directory = tx.without_workplace().await?;
         let mut running = on_board(view.board.slug(), tx.running().await?);
         for slug in view.boards.names()?.iter().filter(|slug| *slug != view.board.slug()) {
             // A board that cannot be opened has no workers, and must not hide what holds on this one.
@@ -24,13 +26,18 @@ impl Circumstances {
                 running.extend(on_board(slug, other));
             }
         }
-        Ok(Self { running, parked })
+        Ok(Self { running, parked, without_directory })
     }
 
     /// Until when a profile rests, and why.
     pub(super) fn rest_of(&self, profile: &ProfileName) -> Option<(Millis, &str)> {
         let (_, until, why) = self.parked.iter().find(|(parked, ..)| parked == profile)?;
         Some((*until, why))
+    }
+
+    /// Whether a ready task waits for its directory, which is gone.
+    pub(super) fn lacks_directory(&self, task: &TaskId) -> bool {
+        self.without_directory.contains(task)
     }
 
     /// The tasks that workers are on and that a cap counts.

@@ -57,7 +57,10 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
         Some(assignee) => take(recent(assignee, &tx.recent_of_profile(task).await?, view), RECENT_SHARE),
         None => String::new(),
     };
-    let parents = take(parents(&tx.hand_offs(&task.id).await?, view), LIMIT);
+    let mut handed_on = tx.hand_offs(&task.id).await?;
+    let seen = view.seen(tx, handed_on.iter().map(|parent| parent.task_id.clone()).collect()).await?;
+    handed_on.retain(|parent| seen.contains(&parent.task_id));
+    let parents = take(parents(&handed_on, view), LIMIT);
     let sections = [head, body, attachments, attempts, parents, recent, comments, rules];
     let said: Vec<_> = sections.iter().filter(|section| !section.is_empty()).map(String::as_str).collect();
     Ok(said.join("\n\n"))

@@ -435,6 +435,10 @@ fn stranded_in_ready(task: &Symptom, reason: &Reason, view: &View<'_>) -> Option
             (format!("the settings pause the profile `{profile}`"), format!("{} settings show", view.prefix))
         }
         Reason::NoGateway => ("no gateway runs".to_owned(), "kanban up".to_owned()),
+        Reason::DirectoryGone { directory } => (
+            format!("its directory `{}` is gone; put it back", one_line(directory)),
+            format!("{} dispatch now", view.here),
+        ),
         Reason::Starting => ("nothing keeps it from starting".to_owned(), format!("{} dispatch now", view.here)),
         // These two are findings of their own; the rest pass by themselves, or do not hold for a ready task.
         Reason::Unassigned | Reason::UnknownProfile { .. } => return None,

@@ -11,7 +11,7 @@ use crate::{
         run::{Outcome, Run},
         task::BlockKind,
         task::Task,
-        thread::Watch,
+        thread::{Watch, Why},
     },
     clock::Millis,
 };
@@ -125,6 +125,13 @@ pub(super) fn watch(watch: &Watch) -> Value {
         "space": thread.space,
         "chat_id": thread.channel,
         "thread_id": thread.thread.unwrap_or_default(),
+        "policy": watch.policy().as_str(),
+        "why": match watch.why() {
+            Why::Asked => "asked".to_owned(),
+            Why::Created => "created".to_owned(),
+            Why::Own => "own".to_owned(),
+            Why::Parent(task) => format!("parent:{task}"),
+        },
         "user_id": watch.user_id,
         "created_at": seconds(watch.created_at),
         "since_event": watch.since_event,

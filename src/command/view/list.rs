@@ -83,7 +83,8 @@ fn filter(args: &verbs::List, view: &View<'_>) -> Result<Filter, Error> {
 
 /// Names the board, where there is more than one to mistake it for.
 fn header(view: &View<'_>) -> Result<String, Error> {
-    let others = view.boards.names()?.iter().filter(|name| *name != view.board.slug()).count();
+    let others =
+        view.boards.names()?.iter().filter(|name| *name != view.board.slug() && !view.hidden.contains(name)).count();
     Ok(match others {
         0 => String::new(),
         others => format!(

@@ -33,7 +33,7 @@ pub async fn log(tx: &mut Tx, args: &verbs::Log, view: &View<'_>) -> Result<Repl
     };
     let shown = output.newest.len();
     let whole = usize::try_from(output.size).unwrap_or(usize::MAX);
-    let text = readable(&output.newest, shown < whole, view.in_chat);
+    let text = view.settings.redactor.cleaned(readable(&output.newest, shown < whole, view.in_chat));
     let mut reply = Reply::text(if text.is_empty() { "(the worker has printed nothing)".to_owned() } else { text });
     let later = runs.iter().filter(|later| later.id > run.id).count();
     let mut notes = Vec::new();

@@ -26,16 +26,17 @@ const EVENTS: i64 = 20;
 
 pub async fn show(tx: &mut Tx, args: &verbs::Show, view: &View<'_>) -> Result<Reply, Error> {
     let task = tx.task(&args.task).await?;
-    let text = if args.json { in_json(tx, &task, args).await? } else { in_words(tx, &task, args, view).await? };
+    let text = if args.json { in_json(tx, &task, args, view).await? } else { in_words(tx, &task, args, view).await? };
     Ok(Reply::text(text).about(&task.id))
 }
 
-async fn in_json(tx: &mut Tx, task: &Task, args: &verbs::Show) -> Result<String, Error> {
+async fn in_json(tx: &mut Tx, task: &Task, args: &verbs::Show, view: &View<'_>) -> Result<String, Error> {
+    let (parents, children) = (tx.parents(&task.id).await?, tx.children(&task.id).await?);
     let shown = json!({
         "task": document::task(task),
         "latest_summary": tx.latest_summary(&task.id).await?,
-        "parents": tx.parents(&task.id).await?,
-        "children": tx.children(&task.id).await?,
+        "parents": view.seen(tx, parents).await?,
+        "children": view.seen(tx, children).await?,
         "comments": tx.comments(&task.id).await?.iter().map(document::comment).collect::<Vec<_>>(),
         "events": tx.events_of(&task.id).await?.iter().map(document::event).collect::<Vec<_>>(),
         "runs": runs::selected(tx.runs_of(&task.id).await?, &args.filter).iter().map(document::run).collect::<Vec<_>>(),
@@ -48,8 +49,8 @@ async fn in_json(tx: &mut Tx, task: &Task, args: &verbs::Show) -> Result<String,
 async fn in_words(tx: &mut Tx, task: &Task, args: &verbs::Show, view: &View<'_>) -> Result<String, Error> {
     let mut lines = vec![format!("Task {}: {}", task.id, one_line(&task.title))];
     lines.extend(head(task, view).into_iter().map(|(name, value)| field(name, &value)));
-    let parents = tx.parents(&task.id).await?;
-    let children = tx.children(&task.id).await?;
+    let (parents, children) = (tx.parents(&task.id).await?, tx.children(&task.id).await?);
+    let (parents, children) = (view.seen(tx, parents).await?, view.seen(tx, children).await?);
     lines.extend(
         [("parents:", parents), ("children:", children)].into_iter().filter_map(|(name, ids)| related(name, &ids)),
     );

@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use super::{View, document, text::one_line};
 use crate::{
-    board::{Error, Tx, thread::Watch},
+    board::{
+        Error, Tx,
+        thread::{Watch, Why},
+    },
     command::{reply::Reply, verbs},
 };
 
@@ -30,12 +33,17 @@ pub async fn watches(tx: &mut Tx, args: &verbs::Watches, view: &View<'_>) -> Res
 
 fn line(watch: &Watch, view: &View<'_>) -> String {
     let mut line = format!("{}  {}", one_line(&watch.thread().to_string()), followed(watch));
-    if let Some(kinds) = &watch.kinds {
-        line.push_str(&format!("  only {}", one_line(kinds)));
+    match &watch.kinds {
+        Some(kinds) => line.push_str(&format!("  only {}", one_line(kinds))),
+        None => line.push_str(&format!("  {}", watch.policy().as_str())),
     }
     line.push_str(&format!("  since {}", view.moment(watch.created_at)));
-    if let Some(user) = &watch.user_id {
-        line.push_str(&format!("  asked for by {}", one_line(user)));
+    match (watch.why(), &watch.user_id) {
+        (Why::Asked, Some(user)) => line.push_str(&format!("  asked for by {}", one_line(user))),
+        (Why::Asked, None) => {}
+        (Why::Created, _) => line.push_str("  created here"),
+        (Why::Own, _) => line.push_str("  its own thread"),
+        (Why::Parent(task), _) => line.push_str(&format!("  made by {}", one_line(&task))),
     }
     if let Some(reason) = &watch.parked_reason {
         line.push_str(&format!("  (cannot be reached: {})", one_line(reason)));

@@ -49,6 +49,8 @@ pub enum Reason {
     Triage,
     UnmetParents {
         open: Vec<(TaskId, Status)>,
+        /// How many there are beside them that the asker may not look at.
+        unseen: usize,
     },
     /// It waits although none of its parents is open.
     Held,
@@ -83,6 +85,9 @@ pub enum Reason {
         cap: Cap,
         limit: NonZeroU32,
         workers: Vec<(BoardSlug, TaskId)>,
+    },
+    DirectoryGone {
+        directory: String,
     },
     DirectoryBusy {
         directory: String,
@@ -123,9 +128,9 @@ pub struct Answer {
 pub async fn reason(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason, Error> {
     Ok(match task.status {
         Status::Triage => Reason::Triage,
-        Status::Todo => match open_parents(tx, task).await? {
-            open if open.is_empty() => Reason::Held,
-            open => Reason::UnmetParents { open },
+        Status::Todo => match open_parents(tx, task, view).await? {
+            (open, 0) if open.is_empty() => Reason::Held,
+            (open, unseen) => Reason::UnmetParents { open, unseen },
         },
         Status::Scheduled => match task.not_before {
             Some(due) if due <= view.now && view.gateway_runs => Reason::Starting,
@@ -136,8 +141,10 @@ pub async fn reason(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason,
         Status::Blocked if task.needs_person() => Reason::Question,
         Status::Blocked => Reason::Blocked,
         Status::Review => Reason::Review,
-        Status::Ready => match open_parents(tx, task).await? {
-            open if !open.is_empty() && !task.parents_waived => Reason::UnmetParents { open },
+        Status::Ready => match open_parents(tx, task, view).await? {
+            (open, unseen) if !task.parents_waived && (!open.is_empty() || unseen > 0) => {
+                Reason::UnmetParents { open, unseen }
+            }
             _ => hindrance(&task.into(), &Circumstances::gather(tx, view).await?, view),
         },
         Status::Running => match task.current_run {
@@ -172,6 +179,7 @@ impl Reason {
             Self::ProfileParked { .. } => "profile_parked",
             Self::BackOff { .. } => "back_off",
             Self::CapFull { .. } => "cap_full",
+            Self::DirectoryGone { .. } => "directory_gone",
             Self::DirectoryBusy { .. } => "directory_busy",
             Self::Starting => "starting",
             Self::Running { .. } => "running",
@@ -199,8 +207,11 @@ impl Reason {
                 };
                 (detail, verb(format!("promote {id}")))
             }
-            Self::UnmetParents { open } => {
-                let parents: Vec<_> = open.iter().map(|(parent, status)| format!("{parent} ({status})")).collect();
+            Self::UnmetParents { open, unseen } => {
+                let mut parents: Vec<_> = open.iter().map(|(parent, status)| format!("{parent} ({status})")).collect();
+                if *unseen > 0 {
+                    parents.push(format!("{unseen} that you may not look at"));
+                }
                 let command = match (task.status, open.first()) {
                     (Status::Ready, Some((parent, _))) => verb(format!("why {parent}")),
                     _ => verb(format!("promote {id} --force")),
@@ -219,7 +230,7 @@ impl Reason {
             }
             Self::Question => (
                 format!("it waits for an answer by a person: {}", said(&task.block_reason, "(no question was given)")),
-                verb(format!("unblock {id} --reason {}", view.word("YOUR ANSWER"))),
+                verb(format!("answer {id} {}", view.word("YOUR ANSWER"))),
             ),
             Self::Blocked => {
                 let kind = task.block_kind.map_or(String::new(), |kind| format!(" ({})", kind.as_str()));
@@ -297,10 +308,15 @@ impl Reason {
                         format!("workers of the board `{board}` may run at once (`dispatch.max_running_per_board`)")
                     }
                 };
-                let names: Vec<_> = workers.iter().take(NAMED).map(|(_, task)| task.to_string()).collect();
-                let more = workers.len().saturating_sub(NAMED);
-                let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let command = workers.first().map(|(board, task)| cancel(board, task, view));
+                let seen = || workers.iter().filter(|(board, _)| !view.hidden.contains(board));
+                let names: Vec<_> = seen().take(NAMED).map(|(_, task)| task.to_string()).collect();
+                let more = workers.len() - names.len();
+                let and_more = match (more, names.is_empty()) {
+                    (0, _) => String::new(),
+                    (_, true) => format!("{more} of boards that you do not see"),
+                    (_, false) => format!(" and {more} more"),
+                };
+                let command = seen().next().map(|(board, task)| cancel(board, task, view));
                 (
                     format!(
                         "{limit} {whose}, and {} do; it starts when one of them ends: {}{and_more}",
@@ -309,6 +325,16 @@ impl Reason {
                     ),
                     command,
                 )
+            }
+            Self::DirectoryGone { directory } => (
+                format!(
+                    "its directory `{}` is gone; put it back, and it starts within half a minute, with no attempt spent",
+                    one_line(directory)
+                ),
+                verb("dispatch now".to_owned()),
+            ),
+            Self::DirectoryBusy { directory, board, .. } if view.hidden.contains(board) => {
+                (format!("another task is at work in `{}`; it starts when that one ends", one_line(directory)), None)
             }
             Self::DirectoryBusy { directory, board, task } => (
                 format!("{task} is at work in `{}`; it starts when that one ends", one_line(directory)),
@@ -347,6 +373,7 @@ impl Reason {
             | Self::ProfileParked { .. }
             | Self::BackOff { .. }
             | Self::CapFull { .. }
+            | Self::DirectoryGone { .. }
             | Self::DirectoryBusy { .. }
             | Self::Starting
             | Self::Running { .. }
@@ -360,8 +387,10 @@ impl Reason {
 
 /// What decides whether a ready task may start.
 pub(super) struct Candidate<'a> {
+    id: &'a TaskId,
     assignee: Option<&'a ProfileName>,
     not_before: Option<Millis>,
+    path: Option<&'a str>,
     /// The directory that it shares with other tasks.
     directory: Option<&'a str>,
 }
@@ -369,14 +398,26 @@ pub(super) struct Candidate<'a> {
 impl<'a> From<&'a Task> for Candidate<'a> {
     fn from(task: &'a Task) -> Self {
         let directory = task.workspace_path.as_deref().filter(|_| task.workspace_kind == WorkspaceKind::Dir);
-        Self { assignee: task.assignee.as_ref(), not_before: task.not_before, directory }
+        Self {
+            id: &task.id,
+            assignee: task.assignee.as_ref(),
+            not_before: task.not_before,
+            path: task.workspace_path.as_deref(),
+            directory,
+        }
     }
 }
 
 impl<'a> From<&'a Symptom> for Candidate<'a> {
     fn from(task: &'a Symptom) -> Self {
         let directory = task.workspace_path.as_deref().filter(|_| task.workspace_kind == WorkspaceKind::Dir);
-        Self { assignee: task.assignee.as_ref(), not_before: task.not_before, directory }
+        Self {
+            id: &task.task_id,
+            assignee: task.assignee.as_ref(),
+            not_before: task.not_before,
+            path: task.workspace_path.as_deref(),
+            directory,
+        }
     }
 }
 
@@ -404,6 +445,9 @@ pub(super) fn hindrance(task: &Candidate<'_>, circumstances: &Circumstances, vie
     }
     if let Some(until) = task.not_before.filter(|until| *until > view.now) {
         return Reason::BackOff { until };
+    }
+    if circumstances.lacks_directory(task.id) {
+        return Reason::DirectoryGone { directory: task.path.unwrap_or_default().to_owned() };
     }
     let of_profile = profile.max_running.or(dispatch.max_running_per_profile);
     let here = view.board.slug();
@@ -446,13 +490,17 @@ pub(super) fn suggested_profile<'a>(mistyped: Option<&ProfileName>, view: &View<
 const WIDTH: usize = 300;
 const NAMED: usize = 3;
 
-async fn open_parents(tx: &mut Tx, task: &Task) -> Result<Vec<(TaskId, Status)>, Error> {
+/// The parents that are still open and that the asker may look at, and how many others are.
+async fn open_parents(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<(Vec<(TaskId, Status)>, usize), Error> {
+    let ids = tx.open_parents(&task.id).await?;
+    let all = ids.len();
     let mut open = Vec::new();
-    for id in tx.open_parents(&task.id).await? {
+    for id in view.seen(tx, ids).await? {
         let status = tx.task(&id).await?.status;
         open.push((id, status));
     }
-    Ok(open)
+    let unseen = all - open.len();
+    Ok((open, unseen))
 }
 
 /// The command that ends a task of any board.

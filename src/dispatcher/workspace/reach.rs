@@ -6,7 +6,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::Refusal;
+use super::{
+    Refusal,
+    opened::{outside, without_dots},
+};
 
 /// The directories that somebody's tasks may reach.
 #[derive(Clone, Copy, Debug)]
@@ -25,27 +28,32 @@ pub enum Reach<'a> {
 /// When the path is out of reach, is or lies in a secret place, or has no parent.
 pub fn allowed(path: &Path, reach: Reach<'_>, denied: &[PathBuf]) -> Result<PathBuf, Refusal> {
     super::require_absolute(path, "dir")?;
-    let true_path = resolve(path)?;
+    let found = resolve(path);
+    if let Reach::Below(roots) = reach {
+        // Of what is out of reach nothing more is said, neither whether it is there nor where it leads.
+        let judged = found.as_deref().map_or_else(|_| without_dots(path), Path::to_owned);
+        if !roots.iter().any(|root| below(&judged, root) || (found.is_err() && judged.starts_with(root))) {
+            return Err(Refusal::new(format!("`{}` {}", path.display(), outside(reach))));
+        }
+    }
+    let true_path = found?;
     let refuse = |reason: &str| {
         let shown = if true_path == path { String::new() } else { format!(" (which is `{}`)", true_path.display()) };
         Err(Refusal::new(format!("`{}`{shown} {reason}", path.display())))
     };
-    if denied.iter().any(|place| below(&true_path, place)) || is_secret(&true_path) {
-        return refuse(
-            "may not be a workspace: secrets or the gateway's own files are kept there; choose another directory",
-        );
+    if is_denied(&true_path, denied) {
+        return refuse(SECRETS);
     }
-    match reach {
-        Reach::Anywhere => Ok(true_path),
-        Reach::Below(roots) if roots.iter().any(|root| below(&true_path, root)) => Ok(true_path),
-        Reach::Below([]) => {
-            refuse("cannot be used: no directory is open to you; an owner can set `[workspaces] roots` in the settings")
-        }
-        Reach::Below(roots) => {
-            let list: Vec<_> = roots.iter().map(|root| format!("`{}`", root.display())).collect();
-            refuse(&format!("is outside of the directories open to you; choose one below {}", list.join(", ")))
-        }
-    }
+    Ok(true_path)
+}
+
+/// What is said of a secret place.
+pub(super) const SECRETS: &str =
+    "may not be a workspace: secrets or the gateway's own files are kept there; choose another directory";
+
+/// Whether a true path is or lies in a place that nobody's task may use.
+pub(super) fn is_denied(path: &Path, denied: &[PathBuf]) -> bool {
+    denied.iter().any(|place| below(path, place)) || is_secret(path)
 }
 
 /// Directories of any home that hold keys and passwords.
