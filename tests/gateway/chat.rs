@@ -50,7 +50,7 @@ fn a_reply_to_a_question_is_the_answer_to_it() {
     assert_eq!((&comments[0]["author"], &comments[0]["body"]), (&"script".into(), &"BLOCKED: which colour?".into()));
     assert_eq!(
         (&comments[1]["author"], &comments[1]["body"]),
-        (&"console:bob".into(), &"UNBLOCK: it is blue, and don't ask again".into())
+        (&"console:bob".into(), &"it is blue, and don't ask again".into())
     );
     let done = home.post(&id, "completed");
     assert!(done["text"].as_str().unwrap().contains("it is blue"), "{done}");
@@ -117,7 +117,7 @@ fn the_first_press_wins_and_the_buttons_go() {
     ));
     let post = home.post(&id, "gave_up");
     let labels: Vec<_> = post["buttons"].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
-    assert_eq!(labels, ["Retry", "Log", "Cancel"]);
+    assert_eq!(labels, ["Retry", "Log", "Reassign", "Cancel"]);
     // Buttons are stored: they work after a restart, and looking does not use them up.
     gateway.kill();
     fs::write(&mark, "").unwrap();

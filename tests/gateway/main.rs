@@ -4,7 +4,9 @@
 
 mod chat;
 mod dispatch;
+mod here;
 mod home;
+mod lane;
 mod outbox;
 mod platforms;
 mod roads;

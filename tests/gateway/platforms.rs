@@ -1,12 +1,19 @@
 //! The binary on every platform: each story is written once and told on the console, Discord, Telegram and Slack.
 
+mod access;
 mod accounts;
+mod cards;
 mod console;
+mod here;
 mod inbound;
+mod lane;
 mod outage;
+mod person;
 mod phone;
 mod promptness;
+mod questions;
 mod story;
+mod threads;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -15,6 +22,9 @@ use kanban_platform::Thread;
 
 use self::console::ConsoleServer;
 use crate::home::{Gateway, Home, until};
+
+/// How long a message may take: a group on Telegram takes no more than twenty in a minute.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Members besides bob, for tests with many people.
 pub(crate) const CROWD: [&str; 16] =
@@ -103,7 +113,7 @@ impl Stage {
     pub(crate) async fn sees(&self, place: &Thread, what: &str, fits: impl Fn(&Seen) -> bool) -> Seen {
         let found = || self.server.seen(place).into_iter().find(|seen| seen.is_ours && fits(seen));
         let waiting = self.server.wire().wait_until(what, found);
-        match tokio::time::timeout(Duration::from_secs(25), waiting).await {
+        match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(seen) => seen,
             Err(_) => {
                 let seen: Vec<_> = self.server.seen(place).iter().map(|seen| format!("{seen:?}")).collect();
@@ -141,6 +151,21 @@ impl Stage {
         let created =
             self.sees(place, title, |seen| seen.text.contains("Created t_") && seen.text.contains(title)).await;
         (id_in(&created.text), created)
+    }
+
+    /// Waits until a task of a channel has a thread of its own with its card, and answers the thread.
+    pub(crate) async fn own_thread(&self, channel: &Thread, id: &str) -> Thread {
+        let tells_of_it =
+            |thread: &Thread| self.server.seen(thread).iter().any(|seen| seen.is_ours && seen.text.contains(id));
+        let found = || self.server.opened(channel).into_iter().find(tells_of_it);
+        let waiting = self.server.wire().wait_until("the thread of a task", found);
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(thread) => thread,
+            Err(_) => {
+                let kind = self.server.kind();
+                panic!("{kind}: {id} has no thread in {channel}; opened: {:?}", self.server.opened(channel))
+            }
+        }
     }
 
     /// Checks what must hold at the end of every story, and ends it.

@@ -20,7 +20,7 @@ fn lines_in_work_done_and_told_in_the_thread_that_asked() {
     let posts: Vec<&str> = ran.out.lines().collect();
     assert!(posts[0].starts_with("[ops #1] Created t_"), "{}", ran.out);
     assert!(posts[0].ends_with("\"count the rust files\" (ready, assignee=script)"), "{}", ran.out);
-    assert_eq!(posts[1..3], ["[ops #2] count the rust files", "2"], "{}", ran.out);
+    assert_eq!(posts[1..4], [" [Show] [Cancel]", "[ops #2] count the rust files", "2"], "{}", ran.out);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_retry_that_waits_holds_the_exit() {
         ),
     );
     assert_eq!(ran.exit, 0, "{ran:?}");
-    assert!(ran.out.contains("It tries again in 1s"), "{}", ran.out);
+    assert!(ran.out.contains("failed, tries again in "), "{}", ran.out);
     assert!(ran.out.contains("at last\ndone"), "{}", ran.out);
 }
 

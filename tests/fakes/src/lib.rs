@@ -84,6 +84,7 @@
 //!     task: None,
 //!     event: None,
 //!     urgency: Urgency::News,
+//!     prompts: false,
 //! };
 //! assert!(platform.post(&post, None).await.is_err());
 //! assert_eq!(platform.post(&post, None).await.unwrap(), "1");

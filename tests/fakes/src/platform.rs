@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Block, Commands, Platform, PlatformError, Post, PostError, Receipt, Request, Thread, plain, split_body,
+    Block, Commands, Opening, Platform, PlatformError, Post, PostError, Receipt, Request, Thread, plain, split_body,
 };
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,21 @@ impl FakePlatform {
     /// Lets every post go on that hangs now.
     pub fn release(&self) {
         self.releases.send_modify(|count| *count += 1);
+    }
+
+    /// Lets tasks have threads of their own; before, they are refused.
+    pub fn opens_threads(&self) {
+        self.state().opens_threads = true;
+    }
+
+    /// Lets the next `count` openings meet this fault.
+    pub fn fail_openings(&self, count: usize, fault: Fault) {
+        self.state().opening_faults.extend(std::iter::repeat_n(fault, count));
+    }
+
+    /// Every call of `open` so far.
+    pub fn openings(&self) -> Vec<Opening> {
+        self.state().openings.clone()
     }
 
     /// The messages of a thread, in order.
@@ -237,6 +252,23 @@ impl Platform for FakePlatform {
         self.state().attempts[place].answer = Some(answer.clone());
         self.changed();
         answer
+    }
+
+    async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {
+        let fault = {
+            let mut state = self.state();
+            state.openings.push(opening.clone());
+            match state.opening_faults.pop_front() {
+                None if state.opens_threads => None,
+                None => Some(Fault::Refused),
+                Some(fault) => Some(fault),
+            }
+        };
+        self.changed();
+        match fault.and_then(|fault| fault.error()) {
+            Some(error) => Err(error),
+            None => Ok(Thread { thread: Some(format!("own-{}", opening.task)), ..opening.channel.clone() }),
+        }
     }
 }
 

@@ -45,6 +45,20 @@ pub trait Server: Send + Sync {
     /// A person presses a button of a message.
     async fn presses(&self, name: &str, place: &Thread, message: &str, label: &str);
 
+    /// A person presses a button that asks for words, and gives them: in the form that opens, or where the platform has
+    /// none, as a reply to the message that asks.
+    async fn fills(&self, name: &str, place: &Thread, message: &str, label: &str, words: &str);
+
+    /// Takes a person into a group of the platform and answers it as access lists name it, as in `discord:role/7`. None
+    /// where the platform has no groups.
+    fn joins(&self, name: &str, group: &str) -> Option<String>;
+
+    /// The threads that the bot has opened in a channel, oldest first.
+    fn opened(&self, channel: &Thread) -> Vec<Thread>;
+
+    /// The signs that the bot has set below a message.
+    fn reactions(&self, place: &Thread, message: &str) -> Vec<String>;
+
     /// What the platform proposes to a person who fills in a field: value and label. None where it has no such thing.
     async fn suggestions(
         &self,

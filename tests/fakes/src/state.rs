@@ -1,8 +1,10 @@
 //! What a platform remembers.
 
-use kanban_platform::{Post, PostError, PostKind, Thread};
+use std::collections::VecDeque;
 
-use crate::fault::Faults;
+use kanban_platform::{Opening, Post, PostError, PostKind, Thread};
+
+use crate::fault::{Fault, Faults};
 
 /// A message that people see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,9 @@ pub(crate) struct State {
     pub(crate) messages: Vec<Message>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) faults: Faults,
+    pub(crate) opens_threads: bool,
+    pub(crate) opening_faults: VecDeque<Fault>,
+    pub(crate) openings: Vec<Opening>,
     pub(crate) answers_repeats: bool,
     pub(crate) limit: Option<usize>,
 }
@@ -57,6 +62,7 @@ impl State {
             return Ok(message.id.clone());
         }
         match &post.kind {
+            PostKind::Reaction { .. } => Ok(String::new()),
             PostKind::News | PostKind::Reply { .. } => {
                 let id = (self.messages.len() + 1).to_string();
                 self.messages.push(Message {

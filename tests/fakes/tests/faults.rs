@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kanban_fakes::{FakePlatform, Fault, thread};
 use kanban_platform::{
     Author, Block, Button, Capability, Commands, Field, Input, Platform, Post, PostError, PostKind, Receipt, Request,
-    Spec, Suggestion, Surface, Urgency,
+    Spec, Style, Suggestion, Surface, Urgency,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -16,11 +16,12 @@ fn post(delivery: &str, channel: &str, text: &str) -> Post {
         thread: thread("fake", channel),
         kind: PostKind::News,
         body: vec![Block::Text(text.to_owned())],
-        buttons: vec![Button { key: String::new(), label: "Go".to_owned() }],
+        buttons: vec![Button { key: String::new(), label: "Go".to_owned(), style: Style::Plain }],
         private: false,
         task: None,
         event: None,
         urgency: Urgency::News,
+        prompts: false,
     }
 }
 
@@ -124,12 +125,14 @@ async fn a_request_waits_for_the_gateway() {
     let platform = FakePlatform::new("fake");
     let request = Request {
         update: "u1".to_owned(),
-        author: Author { platform: "fake".to_owned(), id: "7".to_owned(), name: "Ann".to_owned() },
+        author: Author { platform: "fake".to_owned(), id: "7".to_owned(), name: "Ann".to_owned(), groups: Vec::new() },
         thread: thread("fake", "a"),
         input: Input::Text("hi".to_owned()),
         reply_to: None,
         addressed: true,
         return_address: None,
+        is_channel: false,
+        message: None,
     };
     let asking = tokio::spawn({
         let platform = Arc::clone(&platform);

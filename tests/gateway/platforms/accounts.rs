@@ -91,7 +91,12 @@ async fn up(home: &Home, servers: &[(Arc<dyn Server>, Thread)]) -> Gateway {
 }
 
 async fn shows(server: &Arc<dyn Server>, place: &Thread, text: &str) {
-    let shown = || server.seen(place).iter().any(|seen| seen.is_ours && seen.text.contains(text)).then_some(());
+    // In the place itself, or in the thread of the task that was made there.
+    let shown = || {
+        let threads = std::iter::once(place.clone()).chain(server.opened(place));
+        let mut seen = threads.flat_map(|thread| server.seen(&thread));
+        seen.any(|seen| seen.is_ours && seen.text.contains(text)).then_some(())
+    };
     let waiting = server.wire().wait_until(text, shown);
     if tokio::time::timeout(Duration::from_secs(25), waiting).await.is_err() {
         panic!("no `{text}` in {place}: {:?}", server.seen(place));

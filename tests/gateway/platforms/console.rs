@@ -30,7 +30,7 @@ impl ConsoleServer {
     }
 
     async fn say(&self, name: &str, place: &Thread, more: &[&str]) {
-        let mut args: Vec<String> = ["say", "--thread", &place.channel, "--as", name].map(str::to_owned).into();
+        let mut args: Vec<String> = ["say", "--thread", &name_of(place), "--as", name].map(str::to_owned).into();
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         let home = Arc::clone(&self.home);
         // The exit code is that of the command, and refusals are part of the stories.
@@ -54,11 +54,11 @@ impl Server for ConsoleServer {
     }
 
     fn channel(&self, name: &str) -> Thread {
-        Thread { platform: "console".to_owned(), space: String::new(), channel: name.to_owned(), thread: None }
+        self.thread("", &format!("#{name}"))
     }
 
     fn thread(&self, _channel: &str, name: &str) -> Thread {
-        self.channel(name)
+        Thread { platform: "console".to_owned(), space: String::new(), channel: name.to_owned(), thread: None }
     }
 
     async fn connected(&self) {}
@@ -104,7 +104,7 @@ impl Server for ConsoleServer {
 
     fn seen(&self, place: &Thread) -> Vec<Seen> {
         let mut messages: Vec<Seen> = Vec::new();
-        for line in self.home.transcript().iter().filter(|line| line["thread"] == *place.channel) {
+        for line in self.home.transcript().iter().filter(|line| line["thread"] == *name_of(place)) {
             let id = line["message"].to_string();
             let text = line["text"].as_str().unwrap().to_owned();
             let labels = |value: &Value| {
@@ -132,7 +132,41 @@ impl Server for ConsoleServer {
         messages
     }
 
+    async fn fills(&self, name: &str, place: &Thread, message: &str, label: &str, words: &str) {
+        let before = self.seen(place).len();
+        self.presses(name, place, message, label).await;
+        let prompt = self.seen(place).into_iter().skip(before).last();
+        self.replies(name, place, &prompt.expect("a message that asks").id, words).await;
+    }
+
+    fn joins(&self, _name: &str, _group: &str) -> Option<String> {
+        None
+    }
+
+    fn opened(&self, channel: &Thread) -> Vec<Thread> {
+        let start = format!("{}/", channel.channel.trim_start_matches('#'));
+        let mut opened: Vec<Thread> = Vec::new();
+        for line in self.home.transcript() {
+            let own = line["thread"].as_str().unwrap().strip_prefix(&start).map(str::to_owned);
+            let thread = own.map(|own| Thread { thread: Some(own), ..channel.clone() });
+            opened.extend(thread.filter(|thread| !opened.contains(thread)));
+        }
+        opened
+    }
+
+    fn reactions(&self, _place: &Thread, _message: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     fn wire(&self) -> &Wire {
         &self.wire
+    }
+}
+
+/// The name of a place, as people type it after `/in`.
+fn name_of(place: &Thread) -> String {
+    match &place.thread {
+        Some(own) => format!("{}/{own}", place.channel.trim_start_matches('#')),
+        None => place.channel.clone(),
     }
 }
