@@ -116,7 +116,7 @@ mod tests {
             button("", &"ü".repeat(40), Style::Plain),
         ];
         let rows = serde_json::to_value(keyboard(&buttons)).expect("JSON");
-        insta::assert_snapshot!(rows.to_string(), @r#"{"inline_keyboard":[[{"text":"Yes","callback_data":"d1.0","style":"success"},{"text":"No","callback_data":"d1.1","style":"danger"}],[{"text":"Ask me again tomorrow morning","callback_data":"d1.2","style":"primary"}],[{"text":"Deep red","callback_data":"d1.3"}],[{"text":"üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü","callback_data":"üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü"}]]}"#);
+        insta::assert_snapshot!(rows.to_string(), @r#"{"inline_keyboard":[[{"text":"Yes","callback_data":"d1.0","style":"success"},{"text":"No","callback_data":"d1.1","style":"danger"}],[{"text":"Ask me again tomorrow morning","callback_data":"d1.2","style":"primary"}],[{"text":"Deep red‹U+202E›","callback_data":"d1.3"}],[{"text":"üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü","callback_data":"üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü"}]]}"#);
         assert_eq!(keyboard(&[]), None);
     }
 

@@ -218,7 +218,7 @@ async fn a_name_at_the_head_of_a_prompt_is_a_text_too() {
     telegram.post(&prompt(&press, "your words, please"), None).await.unwrap();
     let shown = server.seen(&ops).pop().unwrap();
     assert!(shown.pings.is_empty() && is_harmless(&shown.text), "{shown:?}");
-    assert!(shown.text.replace('\u{2060}', "").starts_with("@bert_user ␛/stop:\n"), "{shown:?}");
+    assert!(shown.text.replace('\u{2060}', "").starts_with("@bert_user ‹U+202E›␛/stop:\n"), "{shown:?}");
     running.stop().await.unwrap();
     assert_eq!(server.wire().wrong(), Vec::<String>::new());
 }

@@ -92,7 +92,7 @@ async fn a_forum_gets_a_topic_for_each_task() {
     assert_eq!(server.opened(&web), vec![thread.clone()]);
     let calls = server.wire().calls();
     let name = calls.iter().find(|call| call.route == "createForumTopic").unwrap().body["name"].as_str().unwrap();
-    assert!(name.starts_with("fix @anna_user ␛ long") && name.ends_with('…'), "{name}");
+    assert!(name.starts_with("fix @anna_user ‹U+202E›␛ long") && name.ends_with('…'), "{name}");
     assert!(name.encode_utf16().count() <= 128 && !name.contains(['\n', '\u{202e}', '\u{1b}']), "{name}");
 
     telegram.post(&news(&thread, "which colour?"), None).await.unwrap();
