@@ -36,6 +36,9 @@
 //! 9. Whoever is not listed may do nothing: `tests/settings.rs::people_who_are_not_listed_may_do_nothing`.
 //! 10. What goes out is what the platform takes, is never lost, and notifies nobody by a task's text:
 //!     `tests/gateway/platforms/story.rs::long_output_and_markup_arrive_whole_and_harmless`.
+//! 11. A question has one answer, by a person:
+//!     `tests/board/answer.rs::of_any_sequence_of_answers_exactly_one_has_an_effect`.
+//! 12. One check for every road: `tests/access.rs::every_verb_is_let_through_or_refused_as_the_table_says`.
 
 #![deny(unsafe_code)]
 

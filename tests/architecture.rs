@@ -197,7 +197,7 @@ fn each_invariant_names_tests_that_exist() {
     let code = fs::read_to_string(Path::new(ROOT).join("src/lib.rs")).unwrap();
     let code: Vec<_> = code.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim_end).collect();
     let (on_page, in_code) = (invariants(&page), invariants(&code.join("\n")));
-    assert_eq!(on_page.len(), 10, "the invariants should be found in docs/architecture.md");
+    assert!(on_page.len() >= 12, "the invariants should be found in docs/architecture.md");
     assert_eq!(in_code.len(), on_page.len(), "src/lib.rs should have each invariant too");
     for (number, (page, code)) in on_page.iter().zip(&in_code).enumerate() {
         assert!(!page.is_empty(), "invariant {} should name a test", number + 1);

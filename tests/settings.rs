@@ -13,8 +13,8 @@ use std::{
 use kanban_gateway::{
     secret::Secret,
     settings::{
-        Environment, Kind, LogLevel, Origin, Platforms, Prompt, Role, Settings, SlackMode, TelegramMode, Values,
-        WorkspaceDefault, create_home, discover, home, reference,
+        Access, Environment, Kind, LogLevel, Origin, Platforms, Prompt, Role, Settings, SlackMode, TelegramMode,
+        Values, WorkspaceDefault, create_home, discover, home, reference,
     },
 };
 use kanban_platform::{Author, Capability};
@@ -125,7 +125,7 @@ fn the_environment_can_take_back_a_value_and_set_every_form() {
     let fake = settings.profiles.find(&"fake".parse().unwrap()).unwrap();
     assert_eq!(fake.argv(&VALUES), ["fake", "--flag=a,b", "t_1"]);
     assert_eq!(fake.environment(&Environment::default())["My__Var"], "x=1");
-    assert_eq!(settings.access.role_of(&author("discord", "1")), Some(Role::Guest));
+    assert_eq!(role_of(&settings.access, &author("discord", "1")), Some(Role::Guest));
 }
 
 #[test]
@@ -268,6 +268,11 @@ fn secrets_are_shown_nowhere() {
     }
 }
 
+/// The role that the settings give to a person everywhere.
+fn role_of(access: &Access, author: &Author) -> Option<Role> {
+    access.standing(author, None, &[]).everywhere()
+}
+
 fn author(platform: &str, id: &str) -> Author {
     Author { platform: platform.to_owned(), id: id.to_owned(), name: "Ann".to_owned(), groups: Vec::new() }
 }
@@ -293,18 +298,18 @@ fn people_who_are_not_listed_may_do_nothing() {
         ("console", "you", Some(Role::Owner)),
         ("console", "ann", Some(Role::Owner)),
     ] {
-        assert_eq!(access.role_of(&author(platform, id)), role, "{platform}:{id}");
+        assert_eq!(role_of(&access, &author(platform, id)), role, "{platform}:{id}");
     }
 }
 
 #[test]
 fn a_console_user_is_an_owner_unless_given_another_role() {
     let access = load("[access.roles]\nmember = [\"console:bob\"]\nguest = [\"console:*\"]\n", &[]).access;
-    assert_eq!(access.role_of(&author("console", "bob")), Some(Role::Member));
-    assert_eq!(access.role_of(&author("console", "you")), Some(Role::Guest));
+    assert_eq!(role_of(&access, &author("console", "bob")), Some(Role::Member));
+    assert_eq!(role_of(&access, &author("console", "you")), Some(Role::Guest));
     let access = load("[access.roles]\nmember = [\"console:bob\"]\n", &[]).access;
-    assert_eq!(access.role_of(&author("console", "bob")), Some(Role::Member));
-    assert_eq!(access.role_of(&author("console", "you")), Some(Role::Owner));
+    assert_eq!(role_of(&access, &author("console", "bob")), Some(Role::Member));
+    assert_eq!(role_of(&access, &author("console", "you")), Some(Role::Owner));
 }
 
 #[test]
@@ -316,7 +321,7 @@ fn grants_with_places_are_read_and_those_that_give_nothing_sensible_are_refused(
     );
     let grants: Vec<String> = settings.access.grants().iter().map(ToString::to_string).collect();
     assert_eq!(grants, ["discord:role/99 member board=shop tenant=acme", "slack:* guest space=T1"]);
-    assert_eq!(settings.access.role_of(&author("slack", "T1/U1")), None);
+    assert_eq!(role_of(&settings.access, &author("slack", "T1/U1")), None);
     for (table, expected) in [
         ("who = \"discord:1\"", "without `who` or `role`"),
         ("who = \"discord:*\"\nrole = \"member\"", "everybody can only be `guest`"),

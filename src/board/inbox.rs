@@ -68,13 +68,6 @@ impl Tx {
         Ok(places.iter().map(Place::thread).collect())
     }
 
-    /// The task whose own thread a place is.
-    pub async fn task_of_thread(&mut self, thread: &Thread) -> Result<Option<TaskId>, Error> {
-        let found: Option<(TaskId,)> = sql!(self, TASK_OF_THREAD, &thread.platform, &thread.space, &thread.channel,
-            thread.thread.as_deref().unwrap_or(""); fetch_optional);
-        Ok(found.map(|(task,)| task))
-    }
-
     /// The task that a person's message was meant for, in a thread of its own.
     pub async fn task_of_message(&mut self, thread: &Thread, message: &str) -> Result<Option<TaskId>, Error> {
         let found: Option<(TaskId,)> =

@@ -74,9 +74,9 @@ impl Tx {
         Ok(found.is_some())
     }
 
-    /// The task whose own thread this is.
-    pub async fn owner_of(&mut self, thread: &Thread) -> Result<Option<TaskId>, Error> {
-        let found: Option<(TaskId,)> = sql!(self, OWNER_OF, &thread.platform, &thread.space, &thread.channel,
+    /// The task whose own thread a place is.
+    pub async fn task_of_thread(&mut self, thread: &Thread) -> Result<Option<TaskId>, Error> {
+        let found: Option<(TaskId,)> = sql!(self, TASK_OF_THREAD, &thread.platform, &thread.space, &thread.channel,
             thread.thread.as_deref().unwrap_or(""); fetch_optional);
         Ok(found.map(|(task,)| task))
     }

@@ -269,7 +269,7 @@ statements! {
     INSERT_OWN_THREAD = "INSERT INTO threads (platform, space, channel, thread, task_id, opens_on, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
     OWN_THREAD_IN = "SELECT id FROM threads WHERE task_id = $1 AND platform = $2 AND channel = $3";
-    OWNER_OF = "SELECT task_id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND task_id IS NOT NULL";
+    TASK_OF_THREAD = "SELECT task_id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND task_id IS NOT NULL";
     FORGET_OWN_THREADS = "UPDATE threads SET task_id = NULL WHERE task_id = $1";
     OPENING = "SELECT platform, space, channel, thread, threads.task_id, opening_since, open_failures, message, tasks.title, tasks.created_by \
         FROM threads LEFT JOIN deliveries ON deliveries.id = opens_on LEFT JOIN tasks ON tasks.id = threads.task_id \
@@ -513,7 +513,6 @@ statements! {
     TASK_OF_MESSAGE = "SELECT task_id FROM messages WHERE platform = $1 AND channel = $2 AND message = $3";
     DELETE_MESSAGES_OF = "DELETE FROM messages WHERE task_id = $1";
     DELETE_OLD_MESSAGES = "DELETE FROM messages WHERE created_at < $1 AND task_id IN (SELECT id FROM tasks WHERE status IN ('done', 'archived'))";
-    TASK_OF_THREAD = "SELECT task_id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4 AND task_id IS NOT NULL";
 
     // Looking
     RUNNING = "SELECT tasks.id AS task_id, runs.profile, runs.claim_expires, tasks.workspace_kind, tasks.workspace_path FROM tasks \

@@ -88,11 +88,6 @@ impl Access {
         Self { grants }
     }
 
-    /// The highest role that the settings give to a person everywhere, or none.
-    pub fn role_of(&self, author: &Author) -> Option<Role> {
-        self.standing(author, None, &[]).everywhere()
-    }
-
     /// What a person holds in a place by the settings and by these further grants. Nothing means that the person may
     /// only pair.
     pub fn standing(&self, author: &Author, place: Option<&Thread>, granted: &[Grant]) -> Standing {

@@ -212,7 +212,7 @@ async fn a_task_of_a_channel_lives_in_a_thread_of_its_own_once_that_is_open() {
     let kinds: Vec<_> = own.iter().map(|delivery| delivery.post.event.as_deref()).collect();
     assert_eq!(kinds, [None, Some("card"), Some("completed")]);
     assert!(own.iter().all(|delivery| delivery.post.thread == address));
-    assert_eq!(f.board.read().await.unwrap().owner_of(&address).await.unwrap(), Some(id.clone()));
+    assert_eq!(f.board.read().await.unwrap().task_of_thread(&address).await.unwrap(), Some(id.clone()));
     assert_eq!(f.count("SELECT count(*) FROM threads WHERE thread LIKE '?%'"), 0);
     let watches = f.board.read().await.unwrap().watches().await.unwrap();
     let ways: Vec<_> = watches.iter().map(|watch| (watch.thread(), watch.policy(), watch.why())).collect();
