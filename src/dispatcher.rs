@@ -2,6 +2,7 @@
 //!
 //! It looks when a commit wakes it, when the next time falls due, and when a run has ended; in between it sleeps.
 
+mod adoption;
 mod attempt;
 mod call;
 mod cap;
@@ -24,12 +25,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{attempt::Attempt, cap::Room};
 pub use self::{
+    adoption::{Adopted, Adoption},
     call::{answer, apply_call, caller_of},
     place::{TURN_LOGS, log, turn_log},
     recovery::stop_what_was_closed,
 };
+use self::{attempt::Attempt, cap::Room};
 use crate::{
     board::{
         Actor, Board, BoardSlug, Error, Fault, ProfileName, Reason, TaskId,
@@ -128,6 +130,7 @@ struct Live {
     profile: Option<ProfileName>,
     /// The directory that nobody else may write to while it runs.
     directory: Option<PathBuf>,
+    rundir: PathBuf,
     socket: PathBuf,
     token: Token,
     /// Its end has been asked for.

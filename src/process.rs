@@ -52,6 +52,16 @@ impl Identity {
         Self::of(self.pid).as_ref() == Some(self)
     }
 
+    /// Tells whether this process was one of an earlier boot, so that it is gone and its number may be anybody's.
+    pub fn is_of_another_boot(&self) -> bool {
+        is_of_another_boot(&self.boot_id)
+    }
+
+    /// Tells whether this names one process and no other, which it does not where the system hides what that takes.
+    pub fn is_certain(&self) -> bool {
+        self.start_time != 0 && !self.boot_id.is_empty()
+    }
+
     /// Sends a signal to this process and to no later one of the same number.
     fn signal(&self, signal: Signal) {
         // A process that ended in the meantime is what every caller wants, so errors say nothing new.
@@ -67,6 +77,12 @@ impl Identity {
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
+}
+
+/// Tells whether the machine was started anew since it named its boot so.
+pub fn is_of_another_boot(boot_id: &str) -> bool {
+    let now = table::boot_id();
+    !boot_id.is_empty() && !now.is_empty() && boot_id != now
 }
 
 /// The processes above one, parent first. Empty where the system does not tell.

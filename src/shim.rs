@@ -22,7 +22,7 @@ pub use self::{
     calls::{Call, changes_the_board, pending_calls},
     log::newest as newest_output,
     protocol::Answer,
-    record::{Exit, exit_record, has_begun},
+    record::{Exit, exit_record, has_begun, keeper},
     spec::{ANSWER_LIMIT, Spec, Token, gateway_socket_path, socket_path, turn_socket_path},
 };
 use crate::process;
@@ -63,12 +63,15 @@ pub fn above(pid: u32) -> Option<PathBuf> {
 }
 
 /// Answers the run directories of every shim above a process, nearest first: a worker may run a gateway of its own.
-/// `program` is the file that shims run, also if it was replaced by a new version since.
+///
+/// `program` is the file that shims run, also if it was replaced by a new version since. A shim that was started by a
+/// program in another place is known by what it noted in its run directory.
 pub fn all_above(pid: u32, program: &Path) -> impl Iterator<Item = PathBuf> {
     let shim = Program { path: program.to_owned(), file: Program::file(program) };
     process::ancestors(pid).filter_map(move |ancestor| {
         let rundir = run_directory_of(ancestor.pid)?;
-        (Program::of(ancestor.pid)? == shim).then_some(rundir)
+        let is_shim = Program::of(ancestor.pid).is_some_and(|program| program == shim);
+        (is_shim || keeper(&rundir).is_some_and(|keeper| keeper == ancestor)).then_some(rundir)
     })
 }
 

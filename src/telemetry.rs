@@ -12,6 +12,7 @@
 //! | `profile.name` | |
 //! | `delivery.id` | a post or edit that a thread is owed |
 //! | `duration_ms`, `size_bytes`, `attempt` | figures, with the unit in the name |
+//! | `adopted` | how many runs of an earlier gateway are followed again |
 //! | `error` | what a fault said |
 
 use std::{

@@ -94,15 +94,15 @@ async fn a_worker_that_obeys_has_its_grace() {
     let ready = Fifo::new(rig.path("ready"));
     let (mut watch, _) = rig.start().await;
     ready.read().await;
-    assert!(client::stop(&rig.spec.socket, &rig.spec.token, "cancelled by ada").await.unwrap());
-    assert!(client::stop(&rig.spec.socket, &rig.spec.token, "too late").await.unwrap());
+    assert!(client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "cancelled by ada").await.unwrap());
+    assert!(client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "too late").await.unwrap());
     let exit = end(&mut watch).await;
     assert_eq!((exit.code, exit.stopped.as_deref()), (Some(3), Some("cancelled by ada")));
     // A shell may say first that its child was ended as well.
     assert!(exit.tail.ends_with("saved"), "{}", exit.tail);
     // A shim that is gone has nothing to stop.
     until_dead(rig.shim).await;
-    assert!(!client::stop(&rig.spec.socket, &rig.spec.token, "again").await.unwrap());
+    assert!(!client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "again").await.unwrap());
 }
 
 /// Starts children in sessions of their own whose parents leave at once, all deaf to requests.
@@ -122,7 +122,7 @@ async fn stopping_leaves_no_process_of_a_deaf_tree() {
     let (mut watch, worker) = rig.start().await;
     let tree = pids.identities(7).await;
     assert!(tree.contains(&worker) && tree.iter().all(Identity::is_alive));
-    client::stop(&rig.spec.socket, &rig.spec.token, "cancelled").await.unwrap();
+    client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "cancelled").await.unwrap();
     let exit = end(&mut watch).await;
     assert_eq!((exit.signal, exit.stopped.as_deref()), (Some(9), Some("cancelled")));
     assert_eq!(living(&tree), 0);
@@ -150,7 +150,7 @@ async fn a_worker_that_forks_without_end_is_stopped() {
     let up = Fifo::new(rig.path("up"));
     let (mut watch, _) = rig.start().await;
     up.read().await;
-    client::stop(&rig.spec.socket, &rig.spec.token, "cancelled").await.unwrap();
+    client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "cancelled").await.unwrap();
     assert_eq!(end(&mut watch).await.stopped.as_deref(), Some("cancelled"));
     let mark = format!("KANBAN_SOCKET={}", rig.spec.socket.display());
     let carries = |pid: u32| {
@@ -249,12 +249,48 @@ async fn a_killed_shim_is_lost_and_takes_its_worker_along() {
 }
 
 #[tokio::test]
+async fn a_shim_whose_socket_was_removed_is_not_lost() {
+    let mut rig = Rig::script("read go < go; exit 7");
+    let _go = Fifo::new(rig.path("go"));
+    let (watch, worker) = rig.start().await;
+    drop(watch);
+    fs::remove_file(&rig.spec.socket).unwrap();
+    let mut late = rig.watch().await;
+    assert_eq!(next(&mut late).await, Update::Started(worker));
+    assert!(rig.spec.socket.exists(), "it was put back");
+    assert_eq!(fs::metadata(&rig.spec.socket).unwrap().permissions().mode() & 0o777, 0o600);
+    // A socket that is gone holds up the order to stop, and does not lose it.
+    fs::remove_file(&rig.spec.socket).unwrap();
+    assert!(client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "cancelled").await.unwrap());
+    assert_eq!(end(&mut late).await.stopped.as_deref(), Some("cancelled"));
+}
+
+#[tokio::test]
+async fn a_run_of_before_a_reboot_is_lost_and_nothing_is_killed() {
+    let mut rig = Rig::script("(setsid sh -c 'echo $$ > pids; sleep 1000' &) ; sleep 1000");
+    let pids = Fifo::new(rig.path("pids"));
+    let (watch, _) = rig.start().await;
+    let stray = pids.identities(1).await.remove(0);
+    drop(watch);
+    // As if the machine had been started anew since: another process bears the mark of the run by chance.
+    let noted = fs::read_to_string(rig.rundir().join("begun")).unwrap();
+    let boot_id = Identity::own().unwrap().boot_id;
+    assert!(noted.contains(&boot_id), "{noted}");
+    fs::write(rig.rundir().join("begun"), noted.replace(&boot_id, "an-earlier-boot")).unwrap();
+    assert!(Command::new("kill").args(["-9".to_owned(), rig.shim.to_string()]).status().unwrap().success());
+    until_dead(rig.shim).await;
+    assert_eq!(next(&mut rig.watch().await).await, Update::LostInReboot);
+    assert!(stray.is_alive());
+    assert!(Command::new("kill").args(["-9".to_owned(), stray.pid.to_string()]).status().unwrap().success());
+}
+
+#[tokio::test]
 async fn strangers_are_refused() {
     let mut rig = Rig::script("read go < go");
     let go = Fifo::new(rig.path("go"));
     let (mut watch, _) = rig.start().await;
     let wrong = Token::new("a guess".to_owned());
-    assert!(client::stop(&rig.spec.socket, &wrong, "no").await.is_err());
+    assert!(client::stop(&rig.rundir(), &rig.spec.socket, &wrong, "no").await.is_err());
     assert!(client::watch(&rig.rundir(), &rig.spec.socket, &wrong).await.unwrap().next().await.is_err());
     let socket = rig.spec.socket.clone();
     let answer = blocking(move || client::call(&socket, &words("complete t_1"), None)).await.unwrap();

@@ -56,6 +56,8 @@ pub struct GatewayFacts {
     pub pid: u32,
     pub since: Millis,
     pub dispatcher: dispatcher::Handle,
+    /// How the runs of an earlier gateway were taken up.
+    pub adoption: Arc<dispatcher::Adoption>,
 }
 
 #[derive(Clone)]

@@ -34,9 +34,9 @@ use crate::{
         task::{Task, WorkspaceKind},
     },
     command::{Desk, prompt},
-    process::Identity,
+    process::{Identity, is_of_another_boot},
     settings::{Kind, Profile, Prompt, Values, script_of},
-    shim::{Exit, Spec, Token, client, pending_calls},
+    shim::{Exit, Spec, Token, client, exit_record, keeper, pending_calls},
 };
 
 /// Starts workers and follows them to their end.
@@ -72,6 +72,7 @@ impl Attempt {
             task: claim.task.id.clone(),
             profile: Some(profile.name.clone()),
             directory,
+            rundir: place.as_ref().map(|place| place.rundir.clone()).unwrap_or_default(),
             socket: place.as_ref().map(|place| place.socket.clone()).unwrap_or_default(),
             token: token.clone(),
             stopping: false,
@@ -145,7 +146,7 @@ impl Attempt {
         let reason = reason.to_owned();
         self.tracker.spawn(async move {
             tokio::time::sleep(time).await;
-            if let Err(error) = client::stop(&live.socket, &live.token, &reason).await {
+            if let Err(error) = client::stop(&live.rundir, &live.socket, &live.token, &reason).await {
                 tracing::warn!(%error, task.id = %live.task, "the worker of {} could not be stopped", live.task);
             }
         });
@@ -325,13 +326,21 @@ impl Attempt {
 
     /// Waits for the news of a run and records them, to its end.
     pub(super) async fn follow(&self, board: &Board, run: i64, rundir: &Path, socket: &Path, token: &Token) {
-        let mut worker = Follower::of(rundir, socket, token).await;
-        let end = loop {
-            match worker.next().await {
-                News::Started(identity) => self.note_start(board, run, &identity).await,
-                News::End(end) => break end,
+        let end = if self.was_before_reboot(board, run, rundir).await {
+            End::LostInReboot
+        } else {
+            let mut worker = Follower::of(rundir, socket, token).await;
+            loop {
+                match worker.next().await {
+                    News::Started(identity) => {
+                        self.note_start(board, run, &identity).await;
+                        self.is_followed(board, run);
+                    }
+                    News::End(end) => break end,
+                }
             }
         };
+        self.is_followed(board, run);
         match end {
             End::Exit(exit) => {
                 self.apply_pending(rundir, run, token).await;
@@ -344,13 +353,37 @@ impl Attempt {
             End::NotBegun => self.take_back(board, run).await,
             End::Lost => {
                 self.apply_pending(rundir, run, token).await;
-                let error = lost(board, run).await;
+                let error = "lost: the process that watched over it was killed".to_owned();
+                self.settle(board, run, &Ending::Lost { error }).await;
+            }
+            End::LostInReboot => {
+                self.apply_pending(rundir, run, token).await;
+                let error = "lost in reboot: the machine was restarted while it worked".to_owned();
                 self.settle(board, run, &Ending::Lost { error }).await;
             }
             End::Over => {}
             End::NotUnderstood => return,
         }
         clear(rundir, socket);
+    }
+
+    /// Whether the worker of a run was started before the machine was, by what the board knows of it, and nothing says how
+    /// it ended. A shim that answers is believed before that.
+    async fn was_before_reboot(&self, board: &Board, run: i64, rundir: &Path) -> bool {
+        if exit_record(rundir).is_some() || keeper(rundir).is_some_and(|keeper| keeper.is_alive()) {
+            return false;
+        }
+        let booted = match board.read().await {
+            Ok(mut tx) => tx.run(run).await.ok().and_then(|run| run.boot_id),
+            Err(_) => None,
+        };
+        booted.is_some_and(|booted| is_of_another_boot(&booted))
+    }
+
+    fn is_followed(&self, board: &Board, run: i64) {
+        if let Some(gateway) = &self.desk.gateway {
+            gateway.adoption.done(&(board.slug().clone(), run));
+        }
     }
 
     async fn note_start(&self, board: &Board, run: i64, identity: &Identity) {
@@ -524,20 +557,6 @@ fn classify(exit: &Exit, is_script: bool, limit: Option<u64>) -> Ending {
         (None, Some(code), _) => Ending::Failed { error: with_tail(format!("it exited with {code}")) },
         (None, None, Some(signal)) => Ending::Failed { error: with_tail(format!("it was killed by signal {signal}")) },
         (None, None, None) => Ending::Lost { error: "how it ended is not known".to_owned() },
-    }
-}
-
-/// Why nobody knows how a run ended.
-async fn lost(board: &Board, run: i64) -> String {
-    let booted = match board.read().await {
-        Ok(mut tx) => tx.run(run).await.ok().and_then(|run| run.boot_id),
-        Err(_) => None,
-    };
-    let now = Identity::own().ok().map(|own| own.boot_id);
-    if booted.is_some() && booted != now {
-        "lost in reboot: the machine was restarted while it worked".to_owned()
-    } else {
-        "lost: the process that watched over it was killed".to_owned()
     }
 }
 

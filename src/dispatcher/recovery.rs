@@ -24,7 +24,11 @@ struct Found {
 impl Dispatcher {
     /// Follows every run whose shim may be alive, and gives the tasks back that were claimed and never started.
     pub(super) async fn take_up(&mut self) -> Result<(), Error> {
-        for found in self.found().await? {
+        let found = self.found().await?;
+        if let Some(gateway) = &self.desk.gateway {
+            gateway.adoption.expect(found.iter().map(|found| (found.spec.board.clone(), found.spec.run)));
+        }
+        for found in found {
             let Found { rundir, spec, task, board, live } = found;
             self.attempt.resume(board, &task, spec.run, rundir, spec.socket.clone(), spec.token.clone());
             self.live.insert((spec.board.clone(), spec.run), live);
@@ -90,8 +94,7 @@ impl Dispatcher {
             Err(fault) => return Err(fault),
         };
         let Some((board, run)) = known else {
-            client::stop(&spec.socket, &spec.token, "its board does not know it").await?;
-            fs::remove_dir_all(rundir)?;
+            self.stop_unknown(rundir.to_owned(), spec);
             return Ok(None);
         };
         let task = board.read().await?.task(&run.task_id).await?;
@@ -104,11 +107,22 @@ impl Dispatcher {
             task: id.clone(),
             profile: run.profile,
             directory,
+            rundir: rundir.to_owned(),
             socket: spec.socket.clone(),
             token: spec.token.clone(),
             stopping: false,
         };
         Ok(Some(Found { rundir: rundir.to_owned(), spec, task: id, board, live }))
+    }
+
+    /// Ends the worker of a run that no board knows, while the others are taken up.
+    fn stop_unknown(&self, rundir: PathBuf, spec: Spec) {
+        self.attempt.tracker.spawn(async move {
+            let stopped = client::stop(&rundir, &spec.socket, &spec.token, "its board does not know it").await;
+            if let Err(error) = stopped.and_then(|_| fs::remove_dir_all(&rundir)) {
+                tracing::error!(%error, "the worker of a run that no board knows could not be stopped");
+            }
+        });
     }
 
     async fn give_back_unstarted(&self) -> Result<(), Error> {
@@ -130,7 +144,7 @@ pub async fn stop_what_was_closed(desk: &Desk) -> Result<(), Error> {
         let Ok(board) = desk.boards.get(&spec.board).await else { continue };
         let Ok(run) = board.read().await?.run(spec.run).await else { continue };
         if run.ended_by == Some(run::EndedBy::Person)
-            && let Err(error) = client::stop(&spec.socket, &spec.token, "its run was closed").await
+            && let Err(error) = client::stop(&rundir, &spec.socket, &spec.token, "its run was closed").await
         {
             tracing::warn!(%error, "the worker of {} could not be stopped", run.task_id);
         }

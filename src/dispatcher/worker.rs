@@ -36,6 +36,8 @@ pub enum End {
     NotBegun,
     /// It was started, and nobody knows how it ended.
     Lost,
+    /// The machine was started anew while it was at work.
+    LostInReboot,
     /// It was over before somebody asked.
     Over,
     /// Its shim is not understood, and has it still.
@@ -76,8 +78,9 @@ impl Follower {
                 Ok(Some(Update::Started(identity))) => News::Started(identity),
                 Ok(Some(Update::Failed(_))) => continue,
                 Ok(Some(Update::Exit(exit))) => News::End(End::Exit(exit)),
-                Ok(Some(Update::Lost)) if !has_begun(&self.rundir) => News::End(End::NotBegun),
+                Ok(Some(Update::Lost | Update::LostInReboot)) if !has_begun(&self.rundir) => News::End(End::NotBegun),
                 Ok(Some(Update::Lost)) => News::End(End::Lost),
+                Ok(Some(Update::LostInReboot)) => News::End(End::LostInReboot),
                 Ok(None) => News::End(End::Over),
                 Err(error) => {
                     tracing::error!(%error, "the shim is not understood; the worker is left to it");

@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     command::{Desk, GatewayFacts, SharedSettings, is_paused, paused_profiles},
     control::Control,
-    dispatcher::{Dispatcher, Handle},
+    dispatcher::{Adoption, Dispatcher, Handle},
     notifier::{Notifier, Platforms},
     random,
     settings::{Environment, Role, Settings},
@@ -52,6 +52,7 @@ const CLOSING: Duration = Duration::from_secs(3);
 pub async fn up(up: Up) -> Result<(), Error> {
     let Up { home, environment, settings, console, stay } = up;
     let _lock = GatewayLock::take(&home).await?;
+    let adoption = Arc::new(Adoption::begin());
     let clock = Clock::system();
     let boards = Boards::new(&home, Arc::default());
     boards.get(&BoardSlug::default()).await?;
@@ -68,7 +69,7 @@ pub async fn up(up: Up) -> Result<(), Error> {
         settings: SharedSettings::new(settings),
         environment,
         clock: clock.clone(),
-        gateway: Some(GatewayFacts { pid: std::process::id(), since: clock.now(), dispatcher: handle }),
+        gateway: Some(GatewayFacts { pid: std::process::id(), since: clock.now(), dispatcher: handle, adoption }),
     };
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;

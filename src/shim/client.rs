@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    Answer, Exit, SOCKET_VARIABLE, Spec, Token, VERB, exit_record,
+    Answer, Exit, SOCKET_VARIABLE, Spec, Token, VERB, exit_record, keeper,
     protocol::{self, Notice, Request},
     spec::make_private,
 };
@@ -30,6 +30,9 @@ use crate::process::{self, Identity};
 
 /// How long a shim may take to answer what it can answer at once.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The time between two looks for a shim that has lost its socket.
+const SOCKET_AWAY: Duration = Duration::from_millis(200);
 
 /// Longer than the shim waits for the gateway, so that the shim's answer is heard.
 const CALL_DEADLINE: Duration = Duration::from_secs(600);
@@ -92,9 +95,13 @@ pub enum Update {
     /// The shim is gone and has left no record: how the worker ended is not known. What was left
     /// of it and still carried the run's socket in its environment was killed.
     Lost,
+    /// The machine was started anew since the run began, and there is no record. Nothing was killed: whatever runs now
+    /// is not of that time.
+    LostInReboot,
 }
 
-/// The news of one run, in order: how it began, then how it ended. [`Update::Exit`] or [`Update::Lost`] is the last.
+/// The news of one run, in order: how it began, then how it ended. [`Update::Exit`] or one of the
+/// losses is the last.
 #[derive(Debug)]
 pub struct Watch {
     rundir: PathBuf,
@@ -150,7 +157,7 @@ impl Watch {
             update => update,
         };
         self.has_begun = true;
-        self.is_over = matches!(update, Update::Exit(_) | Update::Lost);
+        self.is_over = matches!(update, Update::Exit(_) | Update::Lost | Update::LostInReboot);
         Ok(Some(update))
     }
 
@@ -173,13 +180,24 @@ impl Watch {
                 return Ok(Update::Exit(exit));
             }
             self.lines = self.connect().await?;
-            if self.lines.is_none() {
-                if let Some(exit) = exit_record(&self.rundir) {
-                    return Ok(Update::Exit(exit));
-                }
-                end_strays(&self.socket).await?;
-                return Ok(Update::Lost);
+            if self.lines.is_some() {
+                continue;
             }
+            let keeper = keeper(&self.rundir);
+            if keeper.as_ref().is_some_and(lives_on) {
+                // Its socket was removed by somebody: it puts it back, and until then its record is looked for.
+                time::sleep(SOCKET_AWAY).await;
+                continue;
+            }
+            // A record is written before a shim leaves, so this look comes after the one at the shim.
+            if let Some(exit) = exit_record(&self.rundir) {
+                return Ok(Update::Exit(exit));
+            }
+            if keeper.is_some_and(|keeper| keeper.is_of_another_boot()) {
+                return Ok(Update::LostInReboot);
+            }
+            end_strays(&self.socket).await?;
+            return Ok(Update::Lost);
         }
     }
 
@@ -194,12 +212,23 @@ impl Watch {
 }
 
 /// Asks the shim to end its run; the end itself comes through [`watch`]. Answers false when the shim is gone already.
+/// One that lives and has lost its socket is asked when it has put it back.
 ///
 /// # Errors
 /// When the shim refuses the token or does not answer within half a minute.
-pub async fn stop(socket: &Path, token: &Token, reason: &str) -> io::Result<bool> {
+pub async fn stop(rundir: &Path, socket: &Path, token: &Token, reason: &str) -> io::Result<bool> {
     let request = Request::Stop { token: token.clone(), reason: reason.to_owned() };
-    let answer = async { ask(socket, &request).await?.next_line().await };
+    let answer = async {
+        loop {
+            match ask(socket, &request).await {
+                Ok(mut lines) => break lines.next_line().await,
+                Err(error) if is_gone(&error) && keeper(rundir).as_ref().is_some_and(lives_on) => {
+                    time::sleep(SOCKET_AWAY).await;
+                }
+                Err(error) => break Err(error),
+            }
+        }
+    };
     match time::timeout(DEADLINE, answer).await? {
         Ok(Some(line)) => match serde_json::from_str(&line)? {
             Notice::Stopping(_) => Ok(true),
@@ -232,6 +261,11 @@ async fn end_strays(socket: &Path) -> io::Result<()> {
         .await
         .map(drop)
         .map_err(io::Error::other)
+}
+
+/// Whether a shim is alive for sure, whatever became of its socket.
+fn lives_on(keeper: &Identity) -> bool {
+    keeper.is_certain() && keeper.is_alive()
 }
 
 async fn ask(socket: &Path, request: &impl Serialize) -> io::Result<Lines<BufReader<UnixStream>>> {

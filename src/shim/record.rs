@@ -40,9 +40,15 @@ pub fn exit_record(rundir: &Path) -> Option<Exit> {
     serde_json::from_slice(&fs::read(rundir.join(FILE)).ok()?).ok()
 }
 
-/// Notes that the worker is about to be started. Without the note and without a record, no worker ever was.
-pub(super) fn begin(rundir: &Path) -> io::Result<()> {
-    File::create(rundir.join(BEGUN)).map(drop)
+/// Notes that the worker is about to be started, and who its shim is. Without the note and without a record, no worker
+/// ever was.
+pub(super) fn begin(rundir: &Path, shim: &Identity) -> io::Result<()> {
+    File::create(rundir.join(BEGUN))?.write_all(&serde_json::to_vec(shim)?)
+}
+
+/// The shim of a run as it introduced itself; nothing before it has begun.
+pub fn keeper(rundir: &Path) -> Option<Identity> {
+    serde_json::from_slice(&fs::read(rundir.join(BEGUN)).ok()?).ok()
 }
 
 /// Whether the worker of a run may have been started.

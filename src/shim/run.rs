@@ -29,7 +29,7 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
     let own = Identity::own()?;
     let clock = Clock::system();
     let (started_at, started) = (clock.now(), Instant::now());
-    record::begin(rundir)?;
+    record::begin(rundir, &own)?;
     // The worker is started first: while this process has one thread, and before anything else takes time.
     let worker = start(spec);
     let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));
@@ -40,9 +40,10 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
         token: spec.token.clone(),
         run: run.clone(),
         calls: calls.clone(),
+        socket: spec.socket.clone(),
         is_open: spec.task.is_some(),
     };
-    in_background("server", move || server.serve(&listener))?;
+    in_background("server", move || server.serve(listener))?;
 
     let mut exit = Exit {
         code: None,

@@ -1,8 +1,13 @@
 //! The shim's socket: the gateway watches and stops the run, the worker's processes call the board.
 
 use std::{
+    fs,
     io::{self, BufReader},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,6 +21,7 @@ use super::{
     calls::Calls,
     protocol::{self, Notice, Request},
     run::Run,
+    spec::make_private,
 };
 use crate::process::{self, Identity};
 
@@ -35,16 +41,19 @@ pub(super) struct Server {
     pub(super) token: Token,
     pub(super) run: Arc<Run>,
     pub(super) calls: Arc<Calls>,
+    /// Where the socket lies.
+    pub(super) socket: PathBuf,
     /// Whether the worker may speak to the board.
     pub(super) is_open: bool,
 }
 
 impl Server {
     /// Serves for as long as the process lives.
-    pub(super) fn serve(self, listener: &UnixListener) {
+    pub(super) fn serve(self, listener: UnixListener) {
         let open = Arc::new(AtomicUsize::new(0));
+        let mut door = Door::of(listener, self.socket.clone());
         loop {
-            let Ok((stream, _)) = listener.accept() else {
+            let Ok(stream) = door.next() else {
                 // Out of descriptors: wait until some connection has ended.
                 pause();
                 continue;
@@ -115,6 +124,51 @@ impl Server {
             }
         }
     }
+}
+
+/// The listening socket and its place, which cleaners of temporary files empty now and then: a socket that is not there any
+/// more is put back, since workers and the gateway find their way by its path.
+struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and number of the socket's file.
+    file: Option<(u64, u64)>,
+}
+
+impl Door {
+    fn of(listener: UnixListener, path: PathBuf) -> Self {
+        let file = file_at(&path);
+        Self { listener, path, file }
+    }
+
+    fn next(&mut self) -> io::Result<UnixStream> {
+        let patience = rustix::event::Timespec { tv_sec: 2, tv_nsec: 0 };
+        loop {
+            let mut polled = [rustix::event::PollFd::new(&self.listener, rustix::event::PollFlags::IN)];
+            if rustix::event::poll(&mut polled, Some(&patience)).is_ok_and(|ready| ready == 0) {
+                self.put_back();
+                continue;
+            }
+            return self.listener.accept().map(|(stream, _)| stream);
+        }
+    }
+
+    fn put_back(&mut self) {
+        if self.file.is_none() || file_at(&self.path) == self.file {
+            return;
+        }
+        // Where this fails, as when something else lies there, the next look tries again.
+        let bound = self.path.parent().map_or(Ok(()), make_private).and_then(|()| UnixListener::bind(&self.path));
+        if let Ok(listener) = bound
+            && fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600)).is_ok()
+        {
+            (self.listener, self.file) = (listener, file_at(&self.path));
+        }
+    }
+}
+
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Waits a moment without a clock of our own.

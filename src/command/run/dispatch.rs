@@ -7,7 +7,7 @@ use crate::{
     command::{
         access,
         caller::Caller,
-        desk::Desk,
+        desk::{Desk, GatewayFacts},
         reply::Reply,
         verbs::{Dispatch, DispatchNow, DispatchVerb},
     },
@@ -128,7 +128,7 @@ async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error
     let paused_profiles = paused_profiles(desk).await?;
     let settings = desk.settings.get();
     let document = json!({
-        "gateway": desk.gateway.as_ref().map(|gateway| json!({"pid": gateway.pid, "since": gateway.since / 1000})),
+        "gateway": desk.gateway.as_ref().map(facts),
         "paused": paused, "paused_profiles": paused_profiles, "parked_profiles": parked,
         "max_running": settings.dispatch.max_running, "running": running, "counts": counts,
     });
@@ -167,6 +167,19 @@ async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error
         text.push_str(&format!("\n{:<9} {count}", format!("{status}:")));
     }
     Ok(Reply { exit, ..Reply::text(text) })
+}
+
+fn facts(gateway: &GatewayFacts) -> Value {
+    let adopted = gateway.adoption.so_far();
+    json!({
+        "pid": gateway.pid,
+        "since": gateway.since / 1000,
+        "adopted": {
+            "found": adopted.found,
+            "waiting": adopted.waiting,
+            "duration_ms": adopted.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        },
+    })
 }
 
 fn string(value: &Value) -> &str {

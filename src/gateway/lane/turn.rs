@@ -126,13 +126,20 @@ impl Run {
                 self.settle(&turn, state, answer).await;
             }
             End::Lost => {
-                let said = "nobody knows how this ended: the process that watched over the agent was killed, or the machine was restarted. It is not done again by itself; say it once more if it is still wanted";
-                self.settle(&turn, TurnState::Lost, answer(vec![Block::Text(said.to_owned())])).await;
+                self.settle_lost(&turn, "the process that watched over the agent was killed").await;
             }
+            End::LostInReboot => self.settle_lost(&turn, "the machine was restarted while the agent was at work").await,
             End::NotBegun => self.give_back(&turn).await,
             // A turn that nobody follows would hold its lane up for ever.
             End::Over | End::NotUnderstood => self.lose(&turn).await,
         }
+    }
+
+    async fn settle_lost(&self, turn: &Turn, why: &str) {
+        let said = format!(
+            "nobody knows how this ended: {why}. It is not done again by itself; say it once more if it is still wanted"
+        );
+        self.settle(turn, TurnState::Lost, answer(vec![Block::Text(said)])).await;
     }
 
     /// Gives a turn up that cannot be followed any more, and says so; its agent is asked to end, since the next message
@@ -140,7 +147,7 @@ impl Run {
     pub(super) async fn lose(&self, turn: &Turn) {
         self.is_over.store(true, Ordering::Relaxed);
         if let Ok(spec) = Spec::read(&self.rundir)
-            && let Err(error) = client::stop(&self.socket, &spec.token, "lost").await
+            && let Err(error) = client::stop(&self.rundir, &self.socket, &spec.token, "lost").await
         {
             tracing::warn!(%error, turn.id, "the agent of a turn that is given up could not be stopped");
         }
@@ -158,7 +165,7 @@ impl Run {
                     tokio::time::sleep(AGAIN / 20).await;
                     continue;
                 };
-                match client::stop(&run.socket, &spec.token, &by).await {
+                match client::stop(&run.rundir, &run.socket, &spec.token, &by).await {
                     Ok(_) => return,
                     Err(error) => tracing::warn!(%error, "the agent of a turn could not be stopped; trying again"),
                 }
