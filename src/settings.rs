@@ -9,6 +9,7 @@ mod environment;
 mod home;
 mod layers;
 mod origin;
+mod pattern;
 mod platforms;
 mod profile;
 mod recipe;
@@ -31,14 +32,15 @@ pub use self::{
     environment::Environment,
     home::{create_home, home},
     origin::{Origin, Row},
+    pattern::Pattern,
     platforms::{Account, DiscordSettings, Platforms, SlackMode, SlackSettings, TelegramMode, TelegramSettings},
-    profile::{Kind, Profile, Profiles, Prompt},
+    profile::{Kind, Probes, Profile, Profiles, Prompt, Purpose, Signs},
     recipe::{Found, discover},
     reference::reference,
     refusal::Refusal,
     script::script_of,
-    template::{Placeholder, Template, Values},
-    value::{Directory, Period, Seconds, VariableName, Variables, WorkspaceDefault},
+    template::{Arguments, Document, Filled, Placeholder, Template, Values},
+    value::{Directory, ExitStatus, Line, Period, Seconds, VariableName, Variables, WorkspaceDefault},
 };
 use self::{
     access::{AccessRoles, AccessSettings},
@@ -73,7 +75,7 @@ impl Settings {
         let mut problems = Vec::new();
         let layers::Layers { merged, found } = layers::read(&file, environment, &mut problems);
         layers::check_roles(&merged, &mut problems);
-        let mut findings = Findings { file: file.clone(), rows: Vec::new(), problems };
+        let mut findings = Findings { rows: Vec::new(), problems };
 
         let mut reader = Reader::at(&merged, &["dispatch"], &mut findings);
         let dispatch = Dispatch::read(&mut reader);

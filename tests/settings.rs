@@ -13,8 +13,8 @@ use std::{
 use kanban_gateway::{
     secret::Secret,
     settings::{
-        Access, Environment, Kind, LogLevel, Origin, Platforms, Prompt, Role, Settings, SlackMode, TelegramMode,
-        Values, WorkspaceDefault, create_home, discover, home, reference,
+        Access, Environment, Kind, LogLevel, Origin, Platforms, Prompt, Purpose, Role, Settings, SlackMode,
+        TelegramMode, Values, WorkspaceDefault, create_home, discover, home, reference,
     },
 };
 use kanban_platform::{Author, Capability};
@@ -123,7 +123,7 @@ fn the_environment_can_take_back_a_value_and_set_every_form() {
     assert_eq!(settings.dispatch.max_running_per_board, None);
     assert!(settings.dispatch.paused);
     let fake = settings.profiles.find(&"fake".parse().unwrap()).unwrap();
-    assert_eq!(fake.argv(&VALUES), ["fake", "--flag=a,b", "t_1"]);
+    assert_eq!(fake.argv(Purpose::Task, &VALUES), ["fake", "--flag=a,b", "t_1"]);
     assert_eq!(fake.environment(&Environment::default())["My__Var"], "x=1");
     assert_eq!(role_of(&settings.access, &author("discord", "1")), Some(Role::Guest));
 }
@@ -368,7 +368,10 @@ const VALUES: Values<'_> = Values {
     title: "a \"title\"; rm -rf ~ {run}\n--flag $(x)\0",
     workspace: "/srv/w",
     prompt_file: "/run/prompt",
+    prompt: "--do\nit",
     session: "5f0c",
+    mcp_file: None,
+    kanban: "/bin/kanban",
 };
 
 #[test]
@@ -379,7 +382,7 @@ fn one_item_of_a_template_becomes_one_argument_whatever_the_text() {
     );
     let bot = settings.profiles.find(&"bot".parse().unwrap()).unwrap();
     let title = "a \"title\"; rm -rf ~ {run}\n--flag $(x)";
-    assert_eq!(bot.argv(&VALUES), ["bot", "t_1/7", title, "in /srv/w", "{5f0c}", ""]);
+    assert_eq!(bot.argv(Purpose::Task, &VALUES), ["bot", "t_1/7", title, "in /srv/w", "{5f0c}", ""]);
     assert_eq!(bot.prompt, Prompt::Stdin);
 }
 
@@ -415,6 +418,7 @@ fn the_prompt_comes_by_the_road_that_the_template_takes() {
     };
     assert_eq!(prompt("command = [\"bot\"]"), Prompt::Stdin);
     assert_eq!(prompt("command = [\"bot\", \"{prompt_file}\"]"), Prompt::File);
+    assert_eq!(prompt("command = [\"bot\", \"--\", \"{prompt}\"]"), Prompt::Argument);
     for lines in
         ["command = [\"bot\"]\nprompt = \"file\"", "command = [\"bot\", \"{prompt_file}\"]\nprompt = \"stdin\""]
     {
@@ -505,7 +509,7 @@ fn script_is_there_for_owners_alone() {
     let script = |settings: &str| load(settings, &[]).profiles.find(&"script".parse().unwrap()).unwrap().clone();
     let plain = script("");
     assert_eq!((plain.kind, plain.prompt), (Kind::Script, Prompt::File));
-    assert_eq!(plain.argv(&VALUES), ["/bin/sh", "/run/prompt"]);
+    assert_eq!(plain.argv(Purpose::Task, &VALUES), ["/bin/sh", "/run/prompt"]);
     assert!(plain.allows(Role::Owner) && !plain.allows(Role::Operator));
     let other = script("[profiles.script]\ncommand = [\"bash\"]\nmax_running = 1\n");
     assert_eq!((other.kind, other.prompt), (Kind::Script, Prompt::Stdin));
@@ -538,7 +542,7 @@ fn agents_on_path_become_profiles_when_none_is_configured() {
     assert_eq!(names(&settings), ["claude", "hermes", "script"]);
     let claude = settings.profiles.find(&"claude".parse().unwrap()).unwrap();
     assert_eq!(claude.prompt, Prompt::Stdin);
-    assert_eq!(claude.argv(&VALUES)[..4], ["claude", "-p", "--session-id", "5f0c"]);
+    assert_eq!(claude.argv(Purpose::Task, &VALUES)[..4], ["claude", "-p", "--session-id", "5f0c"]);
     assert!(claude.allows(Role::Member) && !claude.allows(Role::Guest));
     assert_eq!(settings.profiles.find(&"hermes".parse().unwrap()).unwrap().prompt, Prompt::File);
 
@@ -554,10 +558,10 @@ fn a_known_name_needs_no_command_and_an_own_command_replaces_the_recipe() {
         &[],
     );
     let codex = settings.profiles.find(&"codex".parse().unwrap()).unwrap();
-    assert_eq!(codex.argv(&VALUES)[..2], ["codex", "exec"]);
+    assert_eq!(codex.argv(Purpose::Task, &VALUES)[..2], ["codex", "exec"]);
     assert_eq!(codex.max_running.unwrap().get(), 1);
     let claude = settings.profiles.find(&"claude".parse().unwrap()).unwrap();
-    assert_eq!(claude.argv(&VALUES), ["my-claude", "/run/prompt"]);
+    assert_eq!(claude.argv(Purpose::Task, &VALUES), ["my-claude", "/run/prompt"]);
     assert_eq!(claude.prompt, Prompt::File);
 }
 
@@ -567,8 +571,112 @@ fn every_recipe_is_good() {
         let settings = load(&format!("[profiles.{name}]\npaused = false\n"), &[]);
         let profile = settings.profiles.find(&name.parse().unwrap()).unwrap();
         let program = if name == "script" { "/bin/sh" } else { name };
-        assert_eq!(profile.argv(&VALUES)[0], program);
+        for purpose in [Purpose::Task, Purpose::TaskAgain, Purpose::Talk, Purpose::TalkAgain] {
+            assert_eq!(profile.argv(purpose, &VALUES)[0], program);
+        }
+        assert_eq!(profile.can_go_on(), name != "script", "{name}");
     }
+}
+
+/// The folders of a home with one more recipe in it.
+fn home_with_recipe(file: &str, text: &str, settings: &str) -> Home {
+    let home = Home::with(settings);
+    fs::create_dir_all(home.0.path().join("profiles")).unwrap();
+    fs::write(home.0.path().join("profiles").join(file), text).unwrap();
+    home
+}
+
+#[test]
+fn a_new_command_line_needs_a_file_and_no_settings() {
+    let recipe = "command = [\"bot\", \"--new\"]\nresume = [\"bot\", \"--on\", \"{session}\"]\n\
+                  session_pattern = \"session (\\\\S+)\"\nlimit_exit = [7, 8]\ninstall = \"apt install bot\"\n";
+    let settings = home_with_recipe("bot.toml", recipe, "").load(&[]).unwrap();
+    let bot = settings.profiles.find(&"bot".parse().unwrap()).unwrap();
+    assert_eq!(bot.argv(Purpose::Task, &VALUES), ["bot", "--new"]);
+    assert_eq!(bot.argv(Purpose::TaskAgain, &VALUES), ["bot", "--on", "5f0c"]);
+    assert_eq!(bot.session_pattern.as_ref().unwrap().capture("session x-1 is new").as_deref(), Some("x-1"));
+    assert!(bot.signs.limit_exit.iter().any(|status| status.is(8)));
+    assert_eq!(bot.probes.install.as_ref().unwrap().as_str(), "apt install bot");
+
+    // Settings stand above the file, key by key, and the file above the program's own recipe.
+    let home = home_with_recipe(
+        "claude.toml",
+        "max_running = 3\nmax_runtime = \"1h\"\n",
+        "[profiles.claude]\nmax_running = 5\n",
+    );
+    let settings = home.load(&[]).unwrap();
+    let claude = settings.profiles.find(&"claude".parse().unwrap()).unwrap();
+    assert_eq!(claude.argv(Purpose::Task, &VALUES)[..2], ["claude", "-p"]);
+    assert_eq!((claude.max_running.unwrap().get(), claude.max_runtime.unwrap().duration().as_secs()), (5, 3600));
+    let row = settings.table().iter().find(|row| row.key == "profiles.claude.max_runtime").unwrap();
+    assert_eq!(row.origin, Origin::File(home.0.path().join("profiles/claude.toml")));
+
+    // A command of one's own takes nothing that belongs to another one's.
+    let settings = home_with_recipe("bot.toml", recipe, "[profiles.bot]\ncommand = [\"robot\"]\n").load(&[]).unwrap();
+    let bot = settings.profiles.find(&"bot".parse().unwrap()).unwrap();
+    assert!(!bot.can_go_on() && bot.session_pattern.is_none() && bot.probes.install.is_some());
+}
+
+#[test]
+fn recipes_of_the_home_that_cannot_work_are_refused_with_their_file() {
+    for (file, text, expected) in [
+        ("Bot.toml", "command = [\"bot\"]", "expected small letters alone, as in `bot.toml`"),
+        ("my bot.toml", "command = [\"bot\"]", "the file is named after its profile"),
+        ("bot.toml", "command = [", "is not well-formed"),
+        ("bot.toml", "comand = [\"bot\"]", "did you mean `profiles.bot.command`?"),
+        ("bot.toml", "max_running = 2", "expected the program to start"),
+        (
+            "bot.toml",
+            "command = [\"bot\"]\nsession_pattern = \"id\"\nresume = [\"bot\", \"{session}\"]",
+            "got no group",
+        ),
+        ("bot.toml", "command = [\"bot\"]\nuntil_pattern = [\"at\"]", "got no group"),
+        ("bot.toml", "command = [\"bot\"]\nlimit_pattern = [\"(\"]", "is no regular expression"),
+        ("bot.toml", "command = [\"bot\"]\nlimit_exit = [0]", "expected an exit status from 1 to 255"),
+        ("bot.toml", "command = [\"bot\", \"{session}\"]\nsession_pattern = \"(.)\"", "either chosen by us or found"),
+        ("bot.toml", "command = [\"bot\", \"{prompt}\"]", "as the last item and behind `--`"),
+        ("bot.toml", "command = [\"bot\", \"--\", \"x{prompt}\"]", "as the last item and behind `--`"),
+        ("bot.toml", "command = [\"bot\", \"{mcp_file}\"]", "it belongs into `mcp`"),
+        ("bot.toml", "command = [\"bot\"]\nmcp = [\"{mcp_file}\"]", "expected the table that the file is made of"),
+        ("bot.toml", "command = [\"bot\"]\nmcp = [\"{title}\"]", "expected no text of a task"),
+        (
+            "bot.toml",
+            "command = [\"bot\"]\nresume = [\"bot\", \"{session}\", \"{prompt_file}\"]",
+            "got another way to hand over",
+        ),
+    ] {
+        let refusal = home_with_recipe(file, text, "").load(&[]).unwrap_err().join("\n");
+        assert!(refusal.contains(expected), "{file} {text}: {refusal}");
+        // What nobody has written is in no file.
+        assert!(refusal.contains(file) || refusal.contains("(default)"), "{file}: {refusal}");
+    }
+}
+
+#[test]
+fn our_server_is_handed_over_only_where_the_road_is_open() {
+    let settings = load(
+        "[profiles.claude]\n[profiles.gemini]\n[profiles.opencode]\n[profiles.codex]\n[profiles.bot]\ncommand = [\"bot\", \"--\", \"{title}\"]\nmcp = [\"--mcp\", \"{kanban}\"]\n",
+        &[],
+    );
+    let profile = |name: &str| settings.profiles.find(&name.parse().unwrap()).unwrap();
+    let open = Values { mcp_file: Some("/run/mcp.json"), ..VALUES };
+    let claude = profile("claude");
+    let argv = claude.argv(Purpose::TaskAgain, &open);
+    assert_eq!(argv[argv.len() - 3..], ["--mcp-config", "/run/mcp.json", "--strict-mcp-config"]);
+    assert!(!claude.argv(Purpose::Task, &VALUES).contains(&"--strict-mcp-config".to_owned()));
+    assert_eq!(claude.mcp_file(&open).unwrap()["mcpServers"]["kanban"]["command"], "/bin/kanban");
+    assert_eq!(profile("opencode").placed(&open), [("OPENCODE_CONFIG".to_owned(), "/run/mcp.json".to_owned())]);
+    assert!(profile("opencode").placed(&VALUES).is_empty());
+    let gemini = profile("gemini").mcp_file(&open).unwrap();
+    assert_eq!(gemini["mcpServers"]["kanban"]["env"]["KANBAN_TOKEN"], "$KANBAN_TOKEN");
+    assert_eq!(gemini["mcpServers"]["kanban"]["trust"], true);
+    let codex = profile("codex").argv(Purpose::Task, &open);
+    assert!(
+        codex.last().unwrap().starts_with("mcp_servers.kanban={ command = \"/bin/kanban\", args = [\"mcp\"]"),
+        "{codex:?}"
+    );
+    let title = VALUES.title.replace('\0', "");
+    assert_eq!(profile("bot").argv(Purpose::Task, &open), ["bot", "--mcp", "/bin/kanban", "--", &title]);
 }
 
 #[test]

@@ -21,7 +21,10 @@ use super::{
     gone::{directory_of, is_gone},
     patience,
     place::Place,
-    worker::{self, AGAIN, End, Follower, News, RATE_LIMITED, clear, session_after, still_leads_there, write_prompt},
+    worker::{
+        self, AGAIN, End, Follower, News, as_argument, clear, session_after, still_leads_there, write_mcp_file,
+        write_prompt,
+    },
     workspace::{Closed, Workspace},
 };
 use crate::{
@@ -35,7 +38,7 @@ use crate::{
     },
     command::{Desk, prompt},
     process::{Identity, is_of_another_boot},
-    settings::{Kind, Profile, Prompt, Values, script_of},
+    settings::{Kind, Profile, Prompt, Purpose, Values, script_of},
     shim::{Exit, Spec, Token, client, exit_record, keeper, pending_calls},
 };
 
@@ -188,9 +191,11 @@ impl Attempt {
         let text = self.prompt_of(board, &placed, &claim.run, profile).await?;
         let failed = |error: io::Error| format!("the run cannot be made ready: {error}");
         let prompt = write_prompt(&place.rundir, &text).map_err(failed)?;
+        let argument = as_argument(profile, &text)?;
         let session = self.session(board, claim, profile).await.map_err(|error| error.to_string())?;
         let site = (root.as_path(), workspace.as_path());
-        let spec = self.spec(board, claim, profile, token, place, site, &prompt, &session).map_err(failed)?;
+        let spec =
+            self.spec(board, claim, profile, token, place, site, (&prompt, argument), &session).map_err(failed)?;
         let listener = client::prepare(&place.rundir, &spec).map_err(failed)?;
         // Whoever closes the run from here on finds a socket by which it is stopped; before, there was none.
         if self.is_closed(board, claim.run.id).await.map_err(|error| error.to_string())? {
@@ -244,7 +249,7 @@ impl Attempt {
         token: &Token,
         place: &Place,
         (root, workspace): (&Path, &Path),
-        prompt: &Path,
+        (prompt, argument): (&Path, &str),
         session: &Session,
     ) -> io::Result<Spec> {
         let (task, run) = (&claim.task, &claim.run);
@@ -255,8 +260,13 @@ impl Attempt {
             title: &task.title,
             workspace: &workspace.display().to_string(),
             prompt_file: &prompt.display().to_string(),
+            prompt: argument,
             session: &session.id,
+            mcp_file: None,
+            kanban: &self.program.display().to_string(),
         };
+        let mcp_file = write_mcp_file(&place.rundir, profile, &values)?.map(|path| path.display().to_string());
+        let values = Values { mcp_file: mcp_file.as_deref(), ..values };
         let limit = task
             .max_runtime_seconds
             .and_then(|seconds| u64::try_from(seconds).ok())
@@ -266,8 +276,8 @@ impl Attempt {
             board: board.slug().clone(),
             task: Some(task.id.clone()),
             token: token.clone(),
-            argv: if session.goes_on { profile.argv_again(&values) } else { profile.argv(&values) },
-            env: self.environment(board, task, run, profile, token, place, workspace, session),
+            argv: profile.argv(if session.goes_on { Purpose::TaskAgain } else { Purpose::Task }, &values),
+            env: self.environment(board, task, run, profile, token, place, workspace, &values),
             cwd: workspace.to_owned(),
             root: Some(root.to_owned()),
             stdin: (profile.prompt == Prompt::Stdin).then(|| prompt.to_owned()),
@@ -292,9 +302,10 @@ impl Attempt {
         token: &Token,
         place: &Place,
         workspace: &Path,
-        session: &Session,
+        values: &Values<'_>,
     ) -> Vec<(String, String)> {
         let mut env = worker::environment(profile, &self.desk.environment, &self.program);
+        env.extend(profile.placed(values));
         for (name, value) in [
             ("KANBAN_TASK", task.id.to_string()),
             ("KANBAN_RUN", run.id.to_string()),
@@ -305,7 +316,7 @@ impl Attempt {
             ("KANBAN_WORKSPACE", workspace.display().to_string()),
             ("KANBAN_TENANT", task.tenant.clone().unwrap_or_default()),
             ("KANBAN_ATTEMPT", run.attempt.to_string()),
-            ("KANBAN_SESSION", session.id.clone()),
+            ("KANBAN_SESSION", values.session.to_owned()),
         ] {
             env.insert(name.to_owned(), value);
         }
@@ -553,7 +564,7 @@ fn classify(exit: &Exit, is_script: bool, limit: Option<u64>) -> Ending {
             Ending::ScriptDone { summary: if tail.is_empty() { "(no output)".to_owned() } else { tail.to_owned() } }
         }
         (None, Some(0), _) => Ending::Silent,
-        (None, Some(RATE_LIMITED), _) => Ending::RateLimited { tail: tail.to_owned() },
+        (None, Some(75), _) => Ending::RateLimited { tail: tail.to_owned() },
         (None, Some(code), _) => Ending::Failed { error: with_tail(format!("it exited with {code}")) },
         (None, None, Some(signal)) => Ending::Failed { error: with_tail(format!("it was killed by signal {signal}")) },
         (None, None, None) => Ending::Lost { error: "how it ended is not known".to_owned() },

@@ -14,7 +14,7 @@ use crate::{
     board::lane::Session,
     process::Identity,
     random,
-    settings::{Environment, Profile},
+    settings::{Environment, Profile, Prompt, Values},
     shim::{
         Exit, Token,
         client::{self, Update, Watch},
@@ -24,9 +24,6 @@ use crate::{
 
 /// How long to wait before something is tried again that must succeed in the end.
 pub const AGAIN: Duration = Duration::from_secs(1);
-
-/// The exit status by which a worker says that its agent has reached a limit.
-pub const RATE_LIMITED: i32 = 75;
 
 /// How a worker ended, as far as its shim can tell.
 #[derive(Debug)]
@@ -130,6 +127,34 @@ pub fn write_prompt(rundir: &Path, text: &str) -> io::Result<PathBuf> {
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
     file.write_all(text.as_bytes())?;
     Ok(path)
+}
+
+/// The text of a prompt that is handed over as an argument, which no system takes at any length.
+pub fn as_argument<'a>(profile: &Profile, text: &'a str) -> Result<&'a str, String> {
+    const LONGEST: usize = 100_000;
+    match profile.prompt {
+        Prompt::Argument if text.len() > LONGEST => Err(format!(
+            "the prompt has {} bytes, and an argument may have {LONGEST}; set `prompt = \"stdin\"` or `\"file\"` in `[profiles.{}]`",
+            text.len(),
+            profile.name
+        )),
+        Prompt::Argument => Ok(text),
+        Prompt::Stdin | Prompt::File => Ok(""),
+    }
+}
+
+/// Writes the file by which an agent finds our MCP server, where its recipe has such a file. Answers the path to name, or
+/// none where the recipe has no such road.
+pub fn write_mcp_file(rundir: &Path, profile: &Profile, values: &Values<'_>) -> io::Result<Option<PathBuf>> {
+    if !profile.has_mcp() {
+        return Ok(None);
+    }
+    let path = rundir.join("mcp.json");
+    if let Some(document) = profile.mcp_file(&Values { mcp_file: path.to_str(), ..*values }) {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(&serde_json::to_vec_pretty(&document)?)?;
+    }
+    Ok(Some(path))
 }
 
 /// Removes what a worker that is over leaves behind.

@@ -30,8 +30,10 @@ section! {
         backoff_seconds: Seconds = Seconds::new(10),
         /// The longest wait before a retry.
         backoff_max_seconds: Seconds = Seconds::new(600),
-        /// How long a profile rests after a worker of it was rate limited (exit status 75).
+        /// How long a profile rests after a worker of it was rate limited, where the program has not said until when.
         rate_limit_pause_seconds: Seconds = Seconds::new(300),
+        /// How long a profile rests after nobody was logged in to its program, unless `dispatch resume PROFILE` is said before.
+        auth_pause_seconds: Seconds<1> = Seconds::new(86_400),
         /// Runs in a row that end well without `complete` or `block`, after which a task is blocked.
         protocol_violation_limit: NonZeroU32 = count(3),
         /// How long a claim by hand holds without a sign of life.

@@ -1,4 +1,4 @@
-//! The layers of settings: recipes, the file, the environment. Each is checked for unknown keys before they merge.
+//! The layers of settings: recipes, the home's own recipes, the file, the environment. Each is checked for unknown keys before they merge.
 
 use std::{
     collections::BTreeSet,
@@ -28,13 +28,15 @@ pub(super) struct Layers {
 
 /// Reads and merges the layers; what is wrong with one is added to `problems`.
 pub(super) fn read(file: &Path, environment: &Environment, problems: &mut Vec<String>) -> Layers {
+    let own = recipe::own(file.parent().unwrap_or(Path::new("")), problems);
+    check_profiles(&own, problems);
     let mut from_file = read_file(file, problems);
     let mut from_environment = read_environment(environment, problems);
     check(&from_file, &file.display().to_string(), problems);
     for layer in [&mut from_file, &mut from_environment] {
         lower_profile_names(layer, problems);
     }
-    let (recipes, found) = recipes_for(&from_file, &from_environment, environment.get("PATH"));
+    let (recipes, found) = recipes_for(&own, [&from_file, &from_environment], environment.get("PATH"));
     let config = Config::builder()
         .add_source(Layer(recipes))
         .add_source(Layer(from_file))
@@ -80,7 +82,7 @@ fn read_file(file: &Path, problems: &mut Vec<String>) -> Map<String, Value> {
 }
 
 /// The first and the last line of a parser's message: where and what. Between them stands the line itself, which may hold a secret.
-fn without_source(message: &str) -> String {
+pub(super) fn without_source(message: &str) -> String {
     let lines: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.as_slice() {
         [first, .., last] => format!("{first}: {last}"),
@@ -255,28 +257,50 @@ fn lower_profile_names(layer: &mut Map<String, Value>, problems: &mut Vec<String
     }
 }
 
-/// The recipes in force: `script` always, those of configured names, and without any configured profile those found on `PATH`.
+/// Refuses unknown keys in the home's own recipes, each with its file.
+fn check_profiles(own: &Map<String, Value>, problems: &mut Vec<String>) {
+    let Some(profiles) = own.get("profiles").and_then(table_of) else { return };
+    for name in names_in(profiles) {
+        let Some(table) = table_of(&profiles[name]) else { continue };
+        let origin = table.values().find_map(Value::origin).unwrap_or("profiles").to_owned();
+        check_table(table, &mut vec!["profiles".to_owned(), name.to_owned()], &origin, problems);
+    }
+}
+
+/// The recipes in force, ours below those of the home: `script` always, those of configured names, and without any
+/// configured profile those found on `PATH`. A file in the home configures its profile.
 fn recipes_for(
-    file: &Map<String, Value>,
-    environment: &Map<String, Value>,
+    own: &Map<String, Value>,
+    layers: [&Map<String, Value>; 2],
     path: Option<&OsStr>,
 ) -> (Map<String, Value>, Vec<Found>) {
-    let profiles: Vec<_> =
-        [file, environment].into_iter().filter_map(|layer| table_of(layer.get("profiles")?)).collect();
-    let configured: BTreeSet<&str> = profiles.iter().flat_map(|table| table.keys().map(String::as_str)).collect();
+    let tables = |layers: &[&Map<String, Value>]| -> Vec<Map<String, Value>> {
+        layers.iter().filter_map(|layer| table_of(layer.get("profiles")?).cloned()).collect()
+    };
+    let [file, environment] = layers;
+    let above = tables(&[file, environment]);
+    let all = tables(&[own, file, environment]);
+    let configured: BTreeSet<&str> = all.iter().flat_map(|table| table.keys().map(String::as_str)).collect();
     let found = if configured.is_empty() { path.map(recipe::discover).unwrap_or_default() } else { Vec::new() };
     let in_force = |name: &str| name == SCRIPT || configured.contains(name) || found.iter().any(|f| f.name == name);
-    let has_command = |name: &str| {
-        profiles.iter().any(|table| table.get(name).and_then(table_of).is_some_and(|own| own.contains_key("command")))
+    let has_command = |tables: &[Map<String, Value>], name: &str| {
+        tables.iter().any(|table| table.get(name).and_then(table_of).is_some_and(|own| own.contains_key("command")))
     };
-    let recipes: Map<String, Value> = recipe::recipes()
+    let mut recipes: Map<String, Value> = recipe::recipes()
         .into_iter()
         .filter(|(name, _)| in_force(name))
         .map(|(name, recipe)| {
-            let below = recipe::below(&recipe, has_command(&name));
+            let below = recipe::below(&recipe, has_command(&all, &name));
             (name, Value::new(None, below))
         })
         .collect();
+    for (name, recipe) in own.get("profiles").and_then(table_of).into_iter().flatten() {
+        let own = recipe::below(recipe, has_command(&above, name));
+        let merged = recipes.entry(name.clone()).or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
+        if let ValueKind::Table(table) = &mut merged.kind {
+            table.extend(own);
+        }
+    }
     (Map::from_iter([("profiles".to_owned(), Value::new(None, recipes))]), found)
 }
 

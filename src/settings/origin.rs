@@ -15,7 +15,7 @@ pub enum Origin {
     Default,
     /// The built-in recipe of an agent command line or of `script`.
     Recipe,
-    /// The settings file.
+    /// The settings file, or a profile's own.
     File(PathBuf),
     /// An environment variable.
     Variable(String),
@@ -26,11 +26,11 @@ pub(super) const RECIPE: &str = "built-in recipe";
 
 impl Origin {
     /// Reads the mark that a layer left on a value.
-    pub(super) fn of(mark: Option<&str>, file: &Path) -> Self {
+    pub(super) fn of(mark: Option<&str>) -> Self {
         match mark {
             None => Self::Default,
             Some(RECIPE) => Self::Recipe,
-            Some(path) if Path::new(path) == file => Self::File(file.to_owned()),
+            Some(path) if Path::new(path).is_absolute() => Self::File(PathBuf::from(path)),
             Some(name) => Self::Variable(name.to_owned()),
         }
     }

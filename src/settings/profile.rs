@@ -6,9 +6,10 @@ use super::{
     Environment, Refusal,
     access::Role,
     choice::choice,
+    pattern::Pattern,
     section::{Reader, Section, section},
-    template::{Placeholder, Template, Values},
-    value::{Period, VariableName, Variables, WorkspaceDefault},
+    template::{Arguments, Document, Filled, Placeholder, Template, Values},
+    value::{ExitStatus, Line, Period, VariableName, Variables, WorkspaceDefault},
 };
 use crate::{board::ProfileName, secret::Secret, suggest::nearest};
 
@@ -29,26 +30,65 @@ choice! {
         Stdin = "stdin",
         /// In the file `{prompt_file}`, with nothing on standard input.
         File = "file",
+        /// As the last argument, `{prompt}` behind `--`, with nothing on standard input.
+        Argument = "argument",
     }
 }
 
 section! {
     /// A worker recipe. `NAME` is what tasks are assigned to.
     ///
-    /// Keys that are left out come from the built-in recipe of that name, where there is one.
+    /// Keys that are left out come from the file `profiles/NAME.toml` in the home and from the built-in recipe of that name,
+    /// where there are such.
     pub(super) struct ProfileSettings {
         /// The argument vector, program first. A worker is started without a shell.
         command: Option<Template> = None,
         /// The argument vector that goes on with a session that an earlier run or turn has begun; else `command` again.
         resume: Option<Template> = None,
+        /// The argument vector for messages in a thread, whose answer is what it prints; else `command` and `resume`.
+        talk: Option<Template> = None,
         /// Whether the prompt describes the task or is the task's own script.
         kind: Kind = Kind::Agent,
-        /// How the prompt is handed over; `"file"` needs `{prompt_file}`, and using that implies it.
+        /// How the prompt is handed over; `"file"` needs `{prompt_file}` and `"argument"` needs `{prompt}`, and using one implies it.
         prompt: Option<Prompt> = None,
         /// Variables that the worker gets from the gateway's environment, beyond `PATH`, `HOME`, `LANG`, `LC_*`, `TERM`, `TZ`, `USER` and `SHELL`.
         env: Vec<VariableName> = Vec::new(),
         /// Variables that the worker gets with these values, which are never shown.
         set: Variables = Variables::default(),
+        /// Variables that the worker gets with these values, in which placeholders are filled in.
+        place: Filled = Filled::default(),
+        /// Finds the session's id in a line of the output, as its first group, where the program chooses the id itself. Without it we choose one.
+        session_pattern: Option<Pattern> = None,
+        /// Lines by which the program says that it does not know the session any more; it is then started anew with the full context.
+        gone_pattern: Vec<Pattern> = Vec::new(),
+        /// Arguments that hand our MCP server to the program. They are added to `command` and `resume`, before a `--` or at the end.
+        mcp: Arguments = Arguments::default(),
+        /// The file `{mcp_file}`, made for each run: a table that is written as JSON.
+        mcp_file: Option<Document> = None,
+        /// Whether it may have no way to a socket: calls are then taken from files in `.kanban/outbox/` of its workspace as well.
+        outbox: bool = false,
+        /// Exit statuses that say that a limit of use is reached: no attempt is spent, and the profile rests.
+        limit_exit: Vec<ExitStatus> = vec![ExitStatus::RATE_LIMITED],
+        /// The same by one of the last lines of the output, where the program has failed.
+        limit_pattern: Vec<Pattern> = Vec::new(),
+        /// Finds in the last lines until when a limit holds, as its first group: `3:45 PM`, `in 2 hours 5 minutes`, `2h5m`, or seconds since 1970. Else `dispatch.rate_limit_pause_seconds` counts.
+        until_pattern: Vec<Pattern> = Vec::new(),
+        /// Exit statuses that say that nobody is logged in: no attempt is spent, and the profile rests for `dispatch.auth_pause_seconds` or until a person has it go on.
+        auth_exit: Vec<ExitStatus> = Vec::new(),
+        /// The same by one of the last lines of the output, where the program has failed.
+        auth_pattern: Vec<Pattern> = Vec::new(),
+        /// What `kanban doctor` runs to learn the version.
+        version: Option<Template> = None,
+        /// What `kanban doctor` runs to learn whether somebody is logged in: it then exits with 0.
+        status: Option<Template> = None,
+        /// Variables each of which stands for a login, when it is among `env` and set.
+        keys: Vec<VariableName> = Vec::new(),
+        /// Files each of which stands for a login, where `status` cannot tell; `~` is the worker's home.
+        credentials: Vec<Line> = Vec::new(),
+        /// How the program is installed, for `kanban doctor`.
+        install: Option<Line> = None,
+        /// How somebody logs in to it, for `kanban doctor`.
+        login: Option<Line> = None,
         /// Where its tasks work when neither they nor their thread say.
         workspace: WorkspaceDefault = WorkspaceDefault::Scratch,
         /// The most of its workers that run at once; else `dispatch.max_running_per_profile` counts.
@@ -75,11 +115,56 @@ pub struct Profile {
     pub max_running: Option<NonZeroU32>,
     pub max_runtime: Option<Period>,
     pub paused: bool,
+    /// Its calls are taken from files as well.
+    pub outbox: bool,
+    /// Where the program says which session it works in, if it chooses that itself.
+    pub session_pattern: Option<Pattern>,
+    pub signs: Signs,
+    pub probes: Probes,
     command: Template,
     resume: Option<Template>,
+    talk: Option<Template>,
+    mcp: Arguments,
+    mcp_file: Option<Document>,
     env: Vec<VariableName>,
     set: Variables,
+    place: Filled,
     least_role: Role,
+}
+
+/// How a program's end is read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signs {
+    pub gone: Vec<Pattern>,
+    pub limit_exit: Vec<ExitStatus>,
+    pub limit: Vec<Pattern>,
+    pub until: Vec<Pattern>,
+    pub auth_exit: Vec<ExitStatus>,
+    pub auth: Vec<Pattern>,
+}
+
+/// How it is found out whether a program is there and good to use.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Probes {
+    pub version: Option<Template>,
+    pub status: Option<Template>,
+    pub keys: Vec<VariableName>,
+    pub credentials: Vec<Line>,
+    pub install: Option<Line>,
+    pub login: Option<Line>,
+}
+
+/// What a program is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A task, in a new session.
+    Task,
+    /// A task, in a session of before.
+    TaskAgain,
+    /// A message in a thread, in a new session.
+    Talk,
+    /// A message in a thread, in a session of before.
+    TalkAgain,
 }
 
 impl Profile {
@@ -93,18 +178,41 @@ impl Profile {
             );
             return None;
         };
-        let in_file = command.uses(Placeholder::PromptFile);
-        let prompt = settings.prompt.unwrap_or(if in_file { Prompt::File } else { Prompt::Stdin });
-        if in_file != (prompt == Prompt::File) {
+        let road = road_of(&command);
+        let prompt = settings.prompt.unwrap_or(road);
+        if prompt != road {
             reader.refuse(
                 "prompt",
-                "got one way to hand over the prompt and another in `command`; expected `\"file\"` with `{prompt_file}`, or `\"stdin\"` without",
+                "got one way to hand over the prompt and another in `command`; expected `\"file\"` with `{prompt_file}`, `\"argument\"` with `{prompt}`, or `\"stdin\"` without",
             );
         }
-        if settings.resume.as_ref().is_some_and(|resume| resume.uses(Placeholder::PromptFile) != in_file) {
+        for (key, other) in [("resume", &settings.resume), ("talk", &settings.talk)] {
+            if other.as_ref().is_some_and(|other| road_of(other) != road) {
+                reader.refuse(
+                    key,
+                    "got another way to hand over the prompt than in `command`; expected `{prompt_file}`, or `{prompt}`, in all of them or in none",
+                );
+            }
+        }
+        if settings.session_pattern.as_ref().is_some_and(|pattern| !pattern.captures()) {
+            reader
+                .refuse("session_pattern", "got no group, expected one around the id, as in `\"^session id: (\\S+)\"`");
+        }
+        if settings.until_pattern.iter().any(|pattern| !pattern.captures()) {
+            reader.refuse("until_pattern", "got no group, expected one around the time, as in `\"resets at (.+)\"`");
+        }
+        if settings.session_pattern.is_some() && command.uses(Placeholder::Session) {
             reader.refuse(
-                "resume",
-                "got another way to hand over the prompt than in `command`; expected `{prompt_file}` in both or in neither",
+                "session_pattern",
+                "got a pattern although `command` has `{session}`; expected one of them, for the id is either chosen by us or found in the output",
+            );
+        }
+        let needs_file = settings.place.uses(Placeholder::McpFile)
+            || settings.mcp.source().any(|source| source.contains("{mcp_file}"));
+        if needs_file && settings.mcp_file.is_none() {
+            reader.refuse(
+                "mcp_file",
+                "got none although `{mcp_file}` is used; expected the table that the file is made of",
             );
         }
         if settings.resume.as_ref().is_some_and(|resume| !resume.uses(Placeholder::Session)) {
@@ -125,33 +233,84 @@ impl Profile {
             max_running: settings.max_running,
             max_runtime: settings.max_runtime,
             paused: settings.paused,
+            outbox: settings.outbox,
+            session_pattern: settings.session_pattern,
+            signs: Signs {
+                gone: settings.gone_pattern,
+                limit_exit: settings.limit_exit,
+                limit: settings.limit_pattern,
+                until: settings.until_pattern,
+                auth_exit: settings.auth_exit,
+                auth: settings.auth_pattern,
+            },
+            probes: Probes {
+                version: settings.version,
+                status: settings.status,
+                keys: settings.keys,
+                credentials: settings.credentials,
+                install: settings.install,
+                login: settings.login,
+            },
             command,
             resume: settings.resume,
+            talk: settings.talk,
+            mcp: settings.mcp,
+            mcp_file: settings.mcp_file,
             env: settings.env,
             set: settings.set,
+            place: settings.place,
             least_role,
         })
     }
 
-    /// The arguments of a run, program first.
-    pub fn argv(&self, values: &Values<'_>) -> Vec<String> {
-        self.command.fill(values)
+    /// The argument vector, program first. Its shape follows from the recipe alone, whatever the values say.
+    pub fn argv(&self, purpose: Purpose, values: &Values<'_>) -> Vec<String> {
+        let again = self.resume.as_ref().unwrap_or(&self.command);
+        let template = match purpose {
+            Purpose::Task => &self.command,
+            Purpose::TaskAgain => again,
+            Purpose::Talk => self.talk.as_ref().unwrap_or(&self.command),
+            Purpose::TalkAgain => self.talk.as_ref().unwrap_or(again),
+        };
+        if values.mcp_file.is_some() { template.fill_with(&self.mcp, values) } else { template.fill(values) }
     }
 
-    /// The arguments of a run or a turn that goes on with a session of before.
-    pub fn argv_again(&self, values: &Values<'_>) -> Vec<String> {
-        self.resume.as_ref().unwrap_or(&self.command).fill(values)
-    }
-
-    /// Tells whether it has a command line of its own for going on with a session.
+    /// Tells whether it has a command line of its own for going on with the session of a task.
     pub fn can_go_on(&self) -> bool {
         self.resume.is_some()
     }
 
+    /// Tells whether it has one for going on with the session of a talk.
+    pub fn can_talk_on(&self) -> bool {
+        self.resume.is_some() && self.talk.is_none()
+    }
+
+    /// Tells whether its workers are handed our MCP server.
+    pub fn has_mcp(&self) -> bool {
+        self.mcp_file.is_some() || !self.mcp.is_empty()
+    }
+
+    /// What stands in the file that hands our MCP server to a worker.
+    pub fn mcp_file(&self, values: &Values<'_>) -> Option<serde_json::Value> {
+        self.mcp_file.as_ref().map(|document| document.fill(values))
+    }
+
+    /// The variables of a run whose values depend on it.
+    pub fn placed(&self, values: &Values<'_>) -> Vec<(String, String)> {
+        // Without the file, a variable that names it would lead nowhere.
+        let is_open = values.mcp_file.is_some() || !self.place.uses(Placeholder::McpFile);
+        if is_open { self.place.fill(values).collect() } else { Vec::new() }
+    }
+
+    /// Every argument that the recipe itself may add to its program, as written.
+    pub fn words(&self) -> Vec<&str> {
+        let templates = [Some(&self.command), self.resume.as_ref(), self.talk.as_ref()];
+        templates.into_iter().flatten().flat_map(Template::source).chain(self.mcp.source()).collect()
+    }
+
     /// The program that its command line starts, as written.
     pub fn program(&self) -> String {
-        let nothing = Values { task: "", run: 0, title: "", workspace: "", prompt_file: "", session: "" };
-        self.argv(&nothing).into_iter().next().unwrap_or_default()
+        self.command.fill(&Values::NONE).into_iter().next().unwrap_or_default()
     }
 
     /// Tells whether a person of this role may give it tasks.
@@ -191,6 +350,17 @@ impl Profile {
             .chain(set)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
+    }
+}
+
+/// How a command line takes its prompt.
+fn road_of(command: &Template) -> Prompt {
+    if command.uses(Placeholder::PromptFile) {
+        Prompt::File
+    } else if command.uses(Placeholder::Prompt) {
+        Prompt::Argument
+    } else {
+        Prompt::Stdin
     }
 }
 

@@ -15,9 +15,12 @@ pub fn reference() -> String {
         .iter()
         .map(|placeholder| format!("- `{{{}}}`: {}\n", placeholder.name(), placeholder.about()))
         .collect();
+    let recipes: String =
+        recipe::SOURCES.iter().map(|(name, source)| format!("### `{name}`\n\n```toml\n{source}```\n\n")).collect();
     format!(
-        "{HEAD}{sections}## Placeholders of `command` and `resume`\n\n{TEMPLATES}{placeholders}\n{RECIPES}```toml\n{}```\n",
-        recipe::SOURCE
+        "{HEAD}{sections}## Placeholders of `command`, `resume`, `talk`, `mcp`, `mcp_file` and `place`\n\n\
+         {TEMPLATES}{placeholders}\n{RECIPES}{}\n",
+        recipes.trim_end()
     )
 }
 
@@ -28,9 +31,10 @@ This page is generated from the declaration in `src/settings/`; `KANBAN_BLESS=1 
 Nothing has to be set. A value comes from the last of these that gives one:
 
 1. the defaults below, and for profiles the built-in recipes
-2. `kanban.toml` in the home: `--home DIR`, else `KANBAN_HOME`, else `kanban` in the user's data directory
+2. for the profile NAME, `profiles/NAME.toml` in the home, with the keys of `[profiles.NAME]` and no heading
+3. `kanban.toml` in the home: `--home DIR`, else `KANBAN_HOME`, else `kanban` in the user's data directory
    (`$XDG_DATA_HOME` or `~/.local/share`; on macOS `~/Library/Application Support`)
-3. environment variables: `dispatch.max_running` is `KANBAN__DISPATCH__MAX_RUNNING`. A list is `a,b` or `["a", "b"]`
+4. environment variables: `dispatch.max_running` is `KANBAN__DISPATCH__MAX_RUNNING`. A list is `a,b` or `["a", "b"]`
    (`command` only the latter), and `none` takes back a value. Variables with one underscore, such as
    `KANBAN_HOME`, are no settings.
 
@@ -47,9 +51,10 @@ are braces. Another placeholder is refused, and so is `{title}` in a script that
 
 const RECIPES: &str = "## Built-in recipes
 
-`script` is always there. The agents become profiles when no `[profiles.NAME]` is set at all and their program is on
-`PATH`; with `[profiles.claude]` and no `command`, the recipe's keys stand below your own. A `command` of your own
-replaces the recipe's `command`, `resume` and `prompt`.
+`script` is always there. The agents become profiles when no profile is set at all and their program is on `PATH`; with
+`[profiles.claude]` and no `command`, the recipe's keys stand below your own. A `command` of your own takes the place of all
+that belongs to another command: `command`, `resume`, `talk`, `prompt`, `place`, `session_pattern`, `gone_pattern`, `mcp`,
+`mcp_file`, `outbox`, `version` and `status`. [workers.md](workers.md) says what each is for.
 
 ";
 

@@ -1,6 +1,6 @@
 //! One declaration of a section of the settings: the struct, the check for unknown keys, the reading, the page in `docs`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use config::{Map, Value, ValueKind};
 
@@ -36,7 +36,6 @@ pub(super) struct Reader<'a> {
 
 /// What reading found: the rows for `settings show`, and what is wrong.
 pub(super) struct Findings {
-    pub(super) file: PathBuf,
     pub(super) rows: Vec<Row>,
     pub(super) problems: Vec<String>,
 }
@@ -54,7 +53,7 @@ impl<'a> Reader<'a> {
     pub(super) fn field<T: Setting>(&mut self, key: &str, default: impl FnOnce() -> T) -> T {
         let key_path = format!("{}.{key}", self.path);
         let given = self.table.and_then(|table| table.get(key));
-        let origin = Origin::of(given.and_then(mark_of), &self.findings.file);
+        let origin = Origin::of(given.and_then(mark_of));
         let value = match given.map(|value| T::read(&value.kind)) {
             None => default(),
             Some(Ok(value)) => value,
@@ -69,7 +68,7 @@ impl<'a> Reader<'a> {
 
     /// Notes that the values of this section do not fit together, at the key that is to be mended.
     pub(super) fn refuse(&mut self, key: &str, reason: &str) {
-        let origin = Origin::of(self.table.and_then(|table| table.get(key)).and_then(mark_of), &self.findings.file);
+        let origin = Origin::of(self.table.and_then(|table| table.get(key)).and_then(mark_of));
         self.problem(&format!("{}.{key}", self.path), &origin, reason);
     }
 

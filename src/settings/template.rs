@@ -1,16 +1,36 @@
 //! A worker's argument vector with placeholders. Text never meets a shell: one item becomes exactly one argument.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use config::ValueKind;
 use serde_json::Value;
 
-use super::value::{Form, Setting, text_of, unexpected};
+use super::value::{Form, Setting, VariableName, kind, text_of, unexpected};
 use crate::suggest::nearest;
 
 /// An argument vector whose items may hold placeholders. The first item names the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Item>);
+
+/// Further arguments of a command line, in which placeholders are filled in as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments(Vec<Item>);
+
+/// Environment variables whose values may hold placeholders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filled(BTreeMap<VariableName, Item>);
+
+/// A JSON document whose texts may hold placeholders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document(Node);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Text(Item),
+    Plain(Value),
+    List(Vec<Self>),
+    Table(BTreeMap<String, Self>),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Item {
@@ -32,7 +52,10 @@ pub enum Placeholder {
     Title,
     Workspace,
     PromptFile,
+    Prompt,
     Session,
+    McpFile,
+    Kanban,
 }
 
 /// The values of one run.
@@ -43,8 +66,29 @@ pub struct Values<'a> {
     pub title: &'a str,
     pub workspace: &'a str,
     pub prompt_file: &'a str,
+    /// The prompt itself, for programs that take it as an argument alone.
+    pub prompt: &'a str,
     /// A name for the agent's session. `claude` wants the form of a UUID.
     pub session: &'a str,
+    /// The file by which the agent finds our MCP server; none where it has no such road.
+    pub mcp_file: Option<&'a str>,
+    /// This program, by its path.
+    pub kanban: &'a str,
+}
+
+impl Values<'_> {
+    /// Nothing filled in, for a look at a command line's own words.
+    pub const NONE: Values<'static> = Values {
+        task: "",
+        run: 0,
+        title: "",
+        workspace: "",
+        prompt_file: "",
+        prompt: "",
+        session: "",
+        mcp_file: None,
+        kanban: "",
+    };
 }
 
 impl Template {
@@ -53,6 +97,10 @@ impl Template {
         let items = items.iter().map(|source| Item::parse(source)).collect::<Result<Vec<_>, _>>()?;
         check_program(&items)?;
         check_shell(&items)?;
+        check_prompt(&items)?;
+        if items.iter().any(|item| item.uses(Placeholder::McpFile)) {
+            return Err("got `{mcp_file}` in a whole command line; it belongs into `mcp`, whose arguments are added where the road is open".to_owned());
+        }
         Ok(Self(items))
     }
 
@@ -66,6 +114,78 @@ impl Template {
     /// Zero bytes, which no argument can hold, are left out.
     pub fn fill(&self, values: &Values<'_>) -> Vec<String> {
         self.0.iter().map(|item| item.fill(values)).collect()
+    }
+
+    /// The arguments with further ones of the recipe: at the end, or before a `--`, behind which all is text.
+    pub fn fill_with(&self, more: &Arguments, values: &Values<'_>) -> Vec<String> {
+        let end = self.0.iter().position(|item| item.source == "--").unwrap_or(self.0.len());
+        let (front, back) = self.0.split_at(end);
+        front.iter().chain(&more.0).chain(back).map(|item| item.fill(values)).collect()
+    }
+
+    /// The words of the command line as they are written.
+    pub fn source(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|item| item.source.as_str())
+    }
+}
+
+impl Arguments {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn source(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|item| item.source.as_str())
+    }
+}
+
+impl Filled {
+    pub fn fill<'a>(&'a self, values: &'a Values<'_>) -> impl Iterator<Item = (String, String)> + 'a {
+        self.0.iter().map(|(name, item)| (name.as_str().to_owned(), item.fill(values)))
+    }
+
+    pub fn uses(&self, placeholder: Placeholder) -> bool {
+        self.0.values().any(|item| item.uses(placeholder))
+    }
+}
+
+impl Document {
+    pub fn fill(&self, values: &Values<'_>) -> Value {
+        self.0.fill(values)
+    }
+}
+
+impl Node {
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        Ok(match value {
+            ValueKind::String(text) => Self::Text(Item::parse(text)?),
+            ValueKind::Boolean(value) => Self::Plain((*value).into()),
+            ValueKind::I64(number) => Self::Plain((*number).into()),
+            ValueKind::Float(number) => Self::Plain((*number).into()),
+            ValueKind::Array(items) => {
+                Self::List(items.iter().map(|item| Self::read(&item.kind)).collect::<Result<_, _>>()?)
+            }
+            ValueKind::Table(table) => Self::Table(
+                table
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), Self::read(&value.kind)?)))
+                    .collect::<Result<_, String>>()?,
+            ),
+            other => return Err(format!("got {} in it, expected {}", kind(other), Document::expected())),
+        })
+    }
+
+    fn fill(&self, values: &Values<'_>) -> Value {
+        self.with(&|item| item.fill(values))
+    }
+
+    fn with(&self, text: &impl Fn(&Item) -> String) -> Value {
+        match self {
+            Self::Text(item) => text(item).into(),
+            Self::Plain(value) => value.clone(),
+            Self::List(items) => items.iter().map(|item| item.with(text)).collect(),
+            Self::Table(table) => table.iter().map(|(key, node)| (key.clone(), node.with(text))).collect(),
+        }
     }
 }
 
@@ -89,9 +209,87 @@ impl Setting for Template {
     }
 }
 
+impl Setting for Arguments {
+    const FORM: Form = Form::Words;
+
+    fn expected() -> String {
+        "a list of arguments, as in `[\"--mcp-config\", \"{mcp_file}\"]`".to_owned()
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        let ValueKind::Array(items) = value else {
+            return Err(unexpected::<Self>(value));
+        };
+        let read = |item: &config::Value| {
+            let item = Item::parse(text_of::<Self>(&item.kind)?)?;
+            if item.uses(Placeholder::Title) || item.uses(Placeholder::Prompt) {
+                return Err(format!(
+                    "got `{}` among arguments that say how to work, expected no text of a task",
+                    item.source
+                ));
+            }
+            Ok(item)
+        };
+        items.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn shown(&self) -> Value {
+        self.source().collect()
+    }
+}
+
+impl Setting for Filled {
+    const FORM: Form = Form::Table;
+
+    fn expected() -> String {
+        "a table of environment variables, as in `{ OPENCODE_CONFIG = \"{mcp_file}\" }`".to_owned()
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        let ValueKind::Table(table) = value else {
+            return Err(unexpected::<Self>(value));
+        };
+        let read =
+            |(name, value): (&String, &config::Value)| Ok((name.parse()?, Item::parse(text_of::<Self>(&value.kind)?)?));
+        table.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn shown(&self) -> Value {
+        self.0.iter().map(|(name, item)| (name.as_str().to_owned(), Value::from(item.source.as_str()))).collect()
+    }
+}
+
+impl Setting for Document {
+    const FORM: Form = Form::Words;
+
+    fn expected() -> String {
+        "a table that becomes a JSON file, as in `{ servers = { board = [\"{kanban}\", \"mcp\"] } }`".to_owned()
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        match value {
+            ValueKind::Table(_) => Node::read(value).map(Self),
+            other => Err(unexpected::<Self>(other)),
+        }
+    }
+
+    fn shown(&self) -> Value {
+        self.0.with(&|item| item.source.clone())
+    }
+}
+
 impl Placeholder {
-    pub const ALL: &'static [Self] =
-        &[Self::Task, Self::Run, Self::Title, Self::Workspace, Self::PromptFile, Self::Session];
+    pub const ALL: &'static [Self] = &[
+        Self::Task,
+        Self::Run,
+        Self::Title,
+        Self::Workspace,
+        Self::PromptFile,
+        Self::Prompt,
+        Self::Session,
+        Self::McpFile,
+        Self::Kanban,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -100,7 +298,10 @@ impl Placeholder {
             Self::Title => "title",
             Self::Workspace => "workspace",
             Self::PromptFile => "prompt_file",
+            Self::Prompt => "prompt",
             Self::Session => "session",
+            Self::McpFile => "mcp_file",
+            Self::Kanban => "kanban",
         }
     }
 
@@ -111,9 +312,14 @@ impl Placeholder {
             Self::Title => "the task's title, as people typed it; put `--` before it where the program knows that",
             Self::Workspace => "the directory that the worker is started in",
             Self::PromptFile => "a file that holds the prompt, which then does not come on standard input",
-            Self::Session => {
-                "a name for the agent's session, a UUID: that of the task, or of the talk in a thread, for one profile"
+            Self::Prompt => {
+                "the prompt itself; only as the last item, alone and behind `--`, and up to 100,000 bytes, which is what every system takes"
             }
+            Self::Session => {
+                "a name for the agent's session: that of the task, or of the talk in a thread, for one profile. A UUID, or what `session_pattern` has found"
+            }
+            Self::McpFile => "the file that `mcp_file` describes; in `mcp` and `place` alone",
+            Self::Kanban => "the path of this program",
         }
     }
 
@@ -124,7 +330,10 @@ impl Placeholder {
             Self::Title => values.title,
             Self::Workspace => values.workspace,
             Self::PromptFile => values.prompt_file,
+            Self::Prompt => values.prompt,
             Self::Session => values.session,
+            Self::McpFile => values.mcp_file.unwrap_or_default(),
+            Self::Kanban => values.kanban,
         };
         text.replace('\0', "")
     }
@@ -195,6 +404,21 @@ fn check_program(items: &[Item]) -> Result<(), String> {
         return Err(format!("got the program `{}`, expected one without a placeholder", program.source));
     }
     Ok(())
+}
+
+/// Whatever the prompt begins with, it must be read as text and not as an option.
+fn check_prompt(items: &[Item]) -> Result<(), String> {
+    let Some(at) = items.iter().position(|item| item.uses(Placeholder::Prompt)) else {
+        return Ok(());
+    };
+    let is_last = at + 1 == items.len() && items[at].source == "{prompt}";
+    if is_last && items[..at].last().is_some_and(|before| before.source == "--") {
+        return Ok(());
+    }
+    Err(format!(
+        "got `{{prompt}}` in `{}`, expected it alone, as the last item and behind `--`, as in `[\"bot\", \"--\", \"{{prompt}}\"]`",
+        items[at].source
+    ))
 }
 
 /// A title inside a shell's script would be read as program text, so that anybody who may create a task could run anything.

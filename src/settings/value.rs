@@ -324,6 +324,73 @@ impl Setting for Variables {
     }
 }
 
+/// A status that a program may exit with beside 0, which is success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExitStatus(u8);
+
+impl ExitStatus {
+    /// The status by which a worker says that its agent has reached a limit.
+    pub const RATE_LIMITED: Self = Self(75);
+
+    pub fn is(self, code: i32) -> bool {
+        i32::from(self.0) == code
+    }
+}
+
+impl Setting for ExitStatus {
+    const FORM: Form = Form::Number;
+
+    fn expected() -> String {
+        "an exit status from 1 to 255".to_owned()
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        let text = match value {
+            // An item of a list from the environment.
+            ValueKind::String(text) => text.trim().parse().ok(),
+            other => whole_number(other),
+        };
+        text.and_then(|number| u8::try_from(number).ok())
+            .filter(|status| *status > 0)
+            .map(Self)
+            .ok_or_else(|| unexpected::<Self>(value))
+    }
+
+    fn shown(&self) -> Value {
+        self.0.into()
+    }
+}
+
+/// One line of text for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line(String);
+
+impl Line {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for Line {
+    const FORM: Form = Form::Text;
+
+    fn expected() -> String {
+        "one line of text".to_owned()
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        let text = text_of::<Self>(value)?.trim();
+        if text.is_empty() || text.contains(char::is_control) {
+            return Err(unexpected::<Self>(value));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn shown(&self) -> Value {
+        self.0.as_str().into()
+    }
+}
+
 impl Setting for NonZeroU32 {
     const FORM: Form = Form::Number;
 

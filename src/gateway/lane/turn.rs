@@ -25,11 +25,11 @@ use crate::{
     command::{Desk, Reply},
     dispatcher::{
         turn_log,
-        worker::{self, AGAIN, End, Follower, News, RATE_LIMITED},
+        worker::{self, AGAIN, End, Follower, News},
         workspace::Opened,
     },
     random,
-    settings::{Period, Profile, Prompt, Values},
+    settings::{Period, Profile, Prompt, Purpose, Values},
     shim::{self, ANSWER_LIMIT, Exit, Spec, Token, client},
 };
 
@@ -182,7 +182,8 @@ impl Run {
         };
         let failed = |error: io::Error| format!("the turn cannot be made ready: {error}");
         let prompt = worker::write_prompt(&self.rundir, &turn.text).map_err(failed)?;
-        let spec = self.spec(turn, start, (&root, &workspace), &prompt).map_err(failed)?;
+        let argument = worker::as_argument(&start.profile, &turn.text)?;
+        let spec = self.spec(turn, start, (&root, &workspace), (&prompt, argument)).map_err(failed)?;
         let listener = client::prepare(&self.rundir, &spec).map_err(failed)?;
         client::spawn(&self.program, &self.rundir, listener)
             .map(drop)
@@ -200,7 +201,13 @@ impl Run {
             .map_err(|error| format!("cannot make `{}`: {error}", path.display()))
     }
 
-    fn spec(&self, turn: &Turn, start: &Start, (root, workspace): (&Path, &Path), prompt: &Path) -> io::Result<Spec> {
+    fn spec(
+        &self,
+        turn: &Turn,
+        start: &Start,
+        (root, workspace): (&Path, &Path),
+        (prompt, argument): (&Path, &str),
+    ) -> io::Result<Spec> {
         let Start { profile, session, author, directory: _ } = start;
         let settings = self.desk.settings.get();
         let values = Values {
@@ -209,7 +216,10 @@ impl Run {
             title: turn.text.lines().next().unwrap_or_default(),
             workspace: &workspace.display().to_string(),
             prompt_file: &prompt.display().to_string(),
+            prompt: argument,
             session: &session.id,
+            mcp_file: None,
+            kanban: &self.program.display().to_string(),
         };
         let mut env = worker::environment(profile, &self.desk.environment, &self.program);
         for (name, value) in [
@@ -230,7 +240,7 @@ impl Run {
             board: BoardSlug::default(),
             task: None,
             token: Token::new(random::hex::<32>()),
-            argv: if session.goes_on { profile.argv_again(&values) } else { profile.argv(&values) },
+            argv: profile.argv(if session.goes_on { Purpose::TalkAgain } else { Purpose::Talk }, &values),
             env: env.into_iter().collect(),
             cwd: workspace.to_owned(),
             root: Some(root.to_owned()),
@@ -297,9 +307,7 @@ impl Run {
                 let body = vec![Block::Quote(printed.clone()), Block::Footer(format!("@{name} · {took}"))];
                 (TurnState::Done, answer(body))
             }
-            (None, Some(RATE_LIMITED), _) => {
-                failed(format!("@{name} has reached a limit of its agent; say it again later"))
-            }
+            (None, Some(75), _) => failed(format!("@{name} has reached a limit of its agent; say it again later")),
             (None, Some(code), _) => failed(format!("@{name} failed: it exited with {code}")),
             (None, None, Some(signal)) => failed(format!("@{name} failed: it was killed by signal {signal}")),
             (None, None, None) => failed(format!("@{name} failed, and how is not known")),
