@@ -29,6 +29,7 @@ pub mod inbox;
 pub mod lane;
 pub mod moves;
 pub mod opening;
+mod outgoing;
 pub mod pin;
 pub mod policy;
 pub mod question;

@@ -39,8 +39,28 @@ pub struct Notifier {
     settings: Option<SharedSettings>,
 }
 
-/// One thread of one board.
-type Key = (BoardSlug, i64);
+/// How many bytes of a file more time is given for a second, and how much longer its call may take than another.
+const BYTES_A_SECOND: u64 = 128 << 10;
+const FILE_DEADLINES: u32 = 4;
+
+/// What a thread is owed goes out on two roads beside each other: no text waits for an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Lane {
+    Texts,
+    Files,
+}
+
+/// One road into one thread of one board.
+type Key = (BoardSlug, i64, Lane);
+
+/// A thread that is owed something that we can deliver.
+struct Due {
+    board: Board,
+    id: i64,
+    thread: Thread,
+    lane: Lane,
+    is_unopened: bool,
+}
 
 /// What the drain of a thread ended with.
 struct Drained {
@@ -90,8 +110,8 @@ impl Notifier {
             };
             match self.owed().await {
                 Ok(owed) => {
-                    for (board, id, thread, is_unopened) in owed {
-                        let key = (board.slug().clone(), id);
+                    for Due { board, id, thread, lane, is_unopened } in owed {
+                        let key = (board.slug().clone(), id, lane);
                         if !waiting.contains_key(&key) && !busy.contains_key(&key) {
                             busy.insert(key.clone(), wakes);
                             let this = Arc::clone(&self);
@@ -145,12 +165,20 @@ impl Notifier {
     }
 
     /// The threads that are owed something and that we have a platform for. A thread that is parked is not among them.
-    async fn owed(&self) -> Result<Vec<(Board, i64, Thread, bool)>, Error> {
+    async fn owed(&self) -> Result<Vec<Due>, Error> {
         let mut threads = Vec::new();
         for board in self.boards.all().await? {
-            let owed = board.read().await?.threads_owed().await?;
-            let known = owed.into_iter().filter(|owed| self.platforms.contains_key(&owed.thread().platform));
-            threads.extend(known.map(|owed| (board.clone(), owed.id, owed.thread(), owed.is_unopened())));
+            let mut tx = board.read().await?;
+            let texts = tx.threads_owed().await?.into_iter().map(|owed| (Lane::Texts, owed));
+            let files = tx.threads_owed_files().await?.into_iter().map(|owed| (Lane::Files, owed));
+            let known = texts.chain(files).filter(|(_, owed)| self.platforms.contains_key(&owed.thread().platform));
+            threads.extend(known.map(|(lane, owed)| Due {
+                board: board.clone(),
+                id: owed.id,
+                thread: owed.thread(),
+                lane,
+                is_unopened: owed.is_unopened(),
+            }));
         }
         Ok(threads)
     }
@@ -183,9 +211,13 @@ impl Notifier {
         }
         loop {
             // One at a time, so that an answer to a person goes before news that are owed for longer.
-            let again = match self.next(&board, key.1, &thread).await {
+            let next = match key.2 {
+                Lane::Texts => self.next(&board, key.1, &thread).await,
+                Lane::Files => self.next_file(&board, key.1).await,
+            };
+            let again = match next {
                 Ok(None) => return Drained { key, again: None },
-                Ok(Some(delivery)) => match self.deliver(&board, key.1, &thread, &delivery).await {
+                Ok(Some(delivery)) => match self.deliver(&board, key.1, &thread, key.2, &delivery).await {
                     Ok(None) => continue,
                     Ok(Some(again)) => again,
                     Err(error) => {
@@ -221,6 +253,10 @@ impl Notifier {
         let next = tx.next_delivery(id).await?;
         tx.commit().await?;
         Ok(next)
+    }
+
+    async fn next_file(&self, board: &Board, id: i64) -> Result<Option<Delivery>, Error> {
+        board.read().await?.next_file(id).await
     }
 
     /// Opens the own thread of a task. Answers when to try again if that must wait.
@@ -289,6 +325,7 @@ impl Notifier {
         board: &Board,
         thread_id: i64,
         thread: &Thread,
+        lane: Lane,
         delivery: &Delivery,
     ) -> Result<Option<Millis>, Error> {
         let now = self.clock.now();
@@ -304,6 +341,12 @@ impl Notifier {
             Outcome::Sent(message) => {
                 tx.delivery_sent(delivery.id, &message, now).await?;
                 tx.revive_thread(thread_id).await?;
+                None
+            }
+            // That a file may not be sent says nothing about texts, one of which takes its place.
+            Outcome::Failed(PostError::Refused(reason) | PostError::Gone(reason)) if lane == Lane::Files => {
+                tracing::info!(thread.id = %thread, "a file for {thread} cannot be sent; the thread is told so");
+                tx.tell_instead(delivery, &reason, now).await?;
                 None
             }
             Outcome::Failed(PostError::Refused(reason)) => {
@@ -334,8 +377,10 @@ impl Notifier {
             Outcome::Failed(PostError::Later(wait, reason)) if !wait.is_zero() => {
                 let again = now + Millis::try_from(wait.as_millis()).unwrap_or(LONGEST_WAIT) + 1;
                 tx.delivery_later(delivery.id, again, &reason, false, doubt).await?;
-                // What is more urgent waits too, also after a restart.
-                tx.close_thread(thread_id, again).await?;
+                // What is more urgent waits too, also after a restart. A file waits for more than texts do.
+                if lane == Lane::Texts {
+                    tx.close_thread(thread_id, again).await?;
+                }
                 Some(again)
             }
             Outcome::Failed(PostError::Later(_, reason) | PostError::Ambiguous(reason)) => {
@@ -368,7 +413,7 @@ impl Notifier {
                 return Ok(Attempt { outcome: Outcome::NotOwed, doubt: None });
             }
             tx.commit().await?;
-            match timeout(self.deadline, platform.post(part, earlier)).await {
+            match timeout(self.deadline_of(part), self.post(platform, part, earlier)).await {
                 Ok(Ok(sent)) => message = sent,
                 Ok(Err(error)) => {
                     let is_unclear = matches!(error, PostError::Ambiguous(_));
@@ -382,6 +427,38 @@ impl Notifier {
             }
         }
         Ok(Attempt { outcome: Outcome::Sent(message), doubt: None })
+    }
+}
+
+impl Notifier {
+    async fn post(
+        &self,
+        platform: &dyn Platform,
+        post: &Post,
+        in_doubt_since: Option<i64>,
+    ) -> Result<String, PostError> {
+        let sends = self.settings.as_ref().is_none_or(|settings| settings.get().files.outgoing);
+        if post.urgency == Urgency::File && !sends {
+            return Err(PostError::Refused("the settings say that no files are sent (`files.outgoing`)".to_owned()));
+        }
+        platform.post(post, in_doubt_since).await
+    }
+
+    /// How long a platform may take for a post: a large file takes long.
+    fn deadline_of(&self, post: &Post) -> Duration {
+        let sizes = post.body.iter().filter_map(|block| match block {
+            Block::Stored { size, .. } => Some(*size),
+            Block::Title(_)
+            | Block::Text(_)
+            | Block::Quote(_)
+            | Block::Code(_)
+            | Block::Footer(_)
+            | Block::File { .. } => None,
+        });
+        match sizes.reduce(u64::saturating_add) {
+            Some(size) => self.deadline * FILE_DEADLINES + Duration::from_secs(size / BYTES_A_SECOND),
+            None => self.deadline,
+        }
     }
 }
 
@@ -417,7 +494,7 @@ fn dated(delivery: &Delivery, now: Millis) -> Post {
     let mut post = delivery.post.clone();
     let is_message = match (&post.kind, post.urgency) {
         (PostKind::News, Urgency::Question | Urgency::News) => true,
-        (PostKind::News, Urgency::Reply | Urgency::Card)
+        (PostKind::News, Urgency::Reply | Urgency::Card | Urgency::File)
         | (PostKind::Reply { .. } | PostKind::Edit { .. } | PostKind::Reaction { .. }, _) => false,
     };
     if is_message && post.task.is_some() && delivery.created_at < now - digest::LATE {
@@ -481,7 +558,7 @@ fn shorter(block: &Block) -> Option<Block> {
         Block::Text(text) => cut(text).map(Block::Text),
         Block::Quote(text) => cut(text).map(Block::Quote),
         Block::Code(text) => cut(text).map(Block::Code),
-        Block::Footer(_) | Block::File { .. } => None,
+        Block::Footer(_) | Block::File { .. } | Block::Stored { .. } => None,
     }
 }
 

@@ -87,9 +87,13 @@ impl Redactor {
         let is_clean = |text: &str| matches!(self.clean(text), Cow::Borrowed(_));
         let is_clean_block = |block: &Block| match block {
             Block::File { name, text } => is_clean(name) && is_clean(text),
-            Block::Title(_) | Block::Text(_) | Block::Quote(_) | Block::Code(_) | Block::Footer(_) => {
-                is_clean(block.text())
-            }
+            // Of a file of this machine, the name alone is a text.
+            Block::Title(_)
+            | Block::Text(_)
+            | Block::Quote(_)
+            | Block::Code(_)
+            | Block::Footer(_)
+            | Block::Stored { .. } => is_clean(block.text()),
         };
         if post.body.iter().all(is_clean_block) && post.buttons.iter().all(|button| is_clean(&button.label)) {
             return None;
@@ -108,6 +112,9 @@ impl Redactor {
             Block::Code(text) => Block::Code(self.cleaned(text)),
             Block::Footer(text) => Block::Footer(self.cleaned(text)),
             Block::File { name, text } => Block::File { name: self.cleaned(name), text: self.cleaned(text) },
+            Block::Stored { name, path, size, media_type } => {
+                Block::Stored { name: self.cleaned(name), path, size, media_type }
+            }
         };
         body.into_iter().map(clean).collect()
     }

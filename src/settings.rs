@@ -28,7 +28,7 @@ use std::{
 
 pub use self::{
     access::{Access, Extent, Grant, Rights, Role, Scope, Standing, Visitor},
-    declaration::{Chat, Delivery, Dispatch, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
+    declaration::{Chat, Delivery, Dispatch, Files, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
     environment::Environment,
     home::{create_home, home},
     origin::{Origin, Row},
@@ -56,6 +56,7 @@ pub struct Settings {
     pub access: Access,
     pub logs: Logs,
     pub delivery: Delivery,
+    pub files: Files,
     pub chat: Chat,
     pub platforms: Platforms,
     pub profiles: Profiles,
@@ -92,6 +93,7 @@ impl Settings {
         let others = AccessRoles::read(&mut Reader::at(&merged, &["access", "roles"], &mut findings));
         let logs = Logs::read(&mut Reader::at(&merged, &["logs"], &mut findings));
         let delivery = Delivery::read(&mut Reader::at(&merged, &["delivery"], &mut findings));
+        let files = Files::read(&mut Reader::at(&merged, &["files"], &mut findings));
         let chat = Chat::read(&mut Reader::at(&merged, &["chat"], &mut findings));
         let platforms = Platforms::read(&merged, &mut findings);
         let names = layers::names(&merged, "profiles");
@@ -115,6 +117,7 @@ impl Settings {
             access,
             logs,
             delivery,
+            files,
             chat,
             platforms,
             profiles,

@@ -108,6 +108,7 @@ impl House {
             addressed: true,
             // A silent answer is told then too.
             return_address: Some("here".to_owned()),
+            files: Vec::new(),
         };
         let receipt = self.gateway.handle(request).await;
         self.told(&receipt)

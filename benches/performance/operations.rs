@@ -291,6 +291,7 @@ async fn chat(scale: Scale, home: &Home, tasks: usize, table: &mut Table) {
             return_address: None,
             is_channel: false,
             message: None,
+            files: Vec::new(),
         };
         let begun = Instant::now();
         let receipt = gateway.handle(request).await;

@@ -7,6 +7,7 @@ use crate::{
         button::{Kept, Offer},
         db::{Tx, sql},
         error::Error,
+        outgoing,
         statements::*,
         thread::Place,
     },
@@ -156,6 +157,10 @@ impl Tx {
                 style: offer.style,
             })
             .collect();
+        let mut files = outgoing::take(&mut post);
+        if matches!(post.kind, PostKind::News) && post.body.is_empty() && actions.is_empty() && !files.is_empty() {
+            post = outgoing::post(&post, files.remove(0));
+        }
         let stored = serde_json::to_string(&post)?;
         let edits = match &post.kind {
             PostKind::Edit { message } => Some(message),
@@ -167,6 +172,12 @@ impl Tx {
             sql!(self, SUPERSEDE, thread, edits, id; execute);
         }
         self.keep_buttons(id, post.task.as_deref(), &actions, now).await?;
+        for file in files {
+            let file = outgoing::post(&post, file);
+            let stored = serde_json::to_string(&file)?;
+            let (_,): (i64,) = sql!(self, INSERT_DELIVERY, thread, file.task.as_ref(), file.event.as_ref(), stored,
+                rank(file.urgency), None::<&str>, now; fetch_one);
+        }
         self.wakes_notifier();
         Ok(self.delivery_key(id))
     }
@@ -232,8 +243,31 @@ impl Tx {
         self.owed(thread, 32).await
     }
 
+    /// The threads that are owed files whose texts have arrived. Those that are parked or not open are not among them.
+    pub async fn threads_owed_files(&mut self) -> Result<Vec<Owed>, Error> {
+        Ok(sql!(self, THREADS_OWED_FILES; fetch_all))
+    }
+
+    /// The file that a thread is owed next.
+    pub async fn next_file(&mut self, thread: i64) -> Result<Option<Delivery>, Error> {
+        let rows: Vec<Row> = sql!(self, NEXT_FILE, thread; fetch_all);
+        Ok(self.deliveries(rows)?.pop())
+    }
+
+    /// Puts a text in the place of a file that cannot be sent.
+    pub async fn tell_instead(&mut self, file: &Delivery, reason: &str, now: Millis) -> Result<(), Error> {
+        let post = outgoing::told_instead(&file.post, self.slug(), reason);
+        sql!(self, TELL_INSTEAD, file.id, serde_json::to_string(&post)?, reason, now; execute);
+        self.wakes_notifier();
+        Ok(())
+    }
+
     async fn owed(&mut self, thread: i64, count: i64) -> Result<Vec<Delivery>, Error> {
         let rows: Vec<Row> = sql!(self, NEXT_DELIVERIES, thread, count; fetch_all);
+        self.deliveries(rows)
+    }
+
+    fn deliveries(&self, rows: Vec<Row>) -> Result<Vec<Delivery>, Error> {
         rows.into_iter()
             .map(|row| {
                 let mut post: Post = serde_json::from_str(&row.post)?;
@@ -440,5 +474,6 @@ fn rank(urgency: Urgency) -> i64 {
         Urgency::Question => 1,
         Urgency::News => 2,
         Urgency::Card => 3,
+        Urgency::File => 4,
     }
 }

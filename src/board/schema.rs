@@ -36,11 +36,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (4, include_str!("../../migrations/sqlite/0004_cards.sql")),
     (5, include_str!("../../migrations/sqlite/0005_questions.sql")),
     (6, include_str!("../../migrations/sqlite/0006_lanes.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0007_access.sql")),
+    (7, include_str!("../../migrations/sqlite/0007_access.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0008_files.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 7;
+pub const VERSION: i64 = 8;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

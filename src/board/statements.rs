@@ -282,7 +282,7 @@ statements! {
         GROUP BY questions.id ORDER BY questions.id";
     // Answers and edits belong to the thread; of a long post that has arrived in part, all of it is told again.
     MOVE_NEWS = "UPDATE deliveries SET thread_id = $2, parts_sent = 0, in_doubt_since = NULL, attempts = 0, next_at = created_at \
-        WHERE thread_id = $1 AND state = 'queued' AND urgency IN (1, 2) AND edits IS NULL";
+        WHERE thread_id = $1 AND state = 'queued' AND urgency IN (1, 2, 4) AND edits IS NULL";
     BEGIN_OPENING = "UPDATE threads SET opening_since = coalesce(opening_since, $2) WHERE id = $1 AND opens_on IS NOT NULL";
     OPENING_LATER = "UPDATE threads SET opening_since = $2, open_failures = open_failures + $3, closed_until = $4 WHERE id = $1";
     OPENED = "UPDATE threads SET space = $2, channel = $3, thread = $4, opens_on = NULL, opening_since = NULL, closed_until = NULL WHERE id = $1";
@@ -422,14 +422,27 @@ statements! {
     DELETE_UNSENT_EDITS = "DELETE FROM deliveries WHERE thread_id = $1 AND edits = $2 AND event = 'card' AND state IN ('queued', 'dead') \
         AND in_doubt_since IS NULL AND parts_sent = 0";
     // Looks at one queued delivery for each thread, however many there are.
-    THREADS_OWED = "WITH RECURSIVE owed (id) AS (SELECT min(thread_id) FROM deliveries WHERE state = 'queued' UNION ALL \
-        SELECT (SELECT min(thread_id) FROM deliveries WHERE state = 'queued' AND thread_id > owed.id) FROM owed WHERE owed.id IS NOT NULL) \
+    THREADS_OWED = "WITH RECURSIVE owed (id) AS (SELECT min(thread_id) FROM deliveries WHERE state = 'queued' AND urgency < 4 UNION ALL \
+        SELECT (SELECT min(thread_id) FROM deliveries WHERE state = 'queued' AND urgency < 4 AND thread_id > owed.id) FROM owed \
+        WHERE owed.id IS NOT NULL) \
         SELECT threads.id, platform, space, channel, thread, CAST(CASE WHEN opens_on IS NULL THEN 0 ELSE 1 END AS BIGINT) AS is_unopened \
         FROM owed JOIN threads ON threads.id = owed.id WHERE parked_at IS NULL AND NOT EXISTS ( \
             SELECT 1 FROM deliveries opener WHERE opener.id = opens_on AND opener.state = 'queued') ORDER BY threads.id";
     NEXT_DELIVERIES = "SELECT deliveries.id, platform, space, channel, thread, post, attempts, parts_sent, in_doubt_since, \
         max(next_at, coalesce(closed_until, 0)) AS next_at, deliveries.created_at FROM deliveries JOIN threads ON threads.id = thread_id \
-        WHERE thread_id = $1 AND state = 'queued' ORDER BY urgency, deliveries.id LIMIT $2";
+        WHERE thread_id = $1 AND state = 'queued' AND urgency < 4 ORDER BY urgency, deliveries.id LIMIT $2";
+    // A file goes out behind the text that it came with.
+    THREADS_OWED_FILES = "SELECT DISTINCT threads.id, platform, space, channel, thread, CAST(0 AS BIGINT) AS is_unopened \
+        FROM deliveries JOIN threads ON threads.id = thread_id WHERE state = 'queued' AND urgency = 4 AND parked_at IS NULL \
+        AND opens_on IS NULL AND NOT EXISTS (SELECT 1 FROM deliveries earlier WHERE earlier.thread_id = deliveries.thread_id \
+            AND earlier.state = 'queued' AND earlier.urgency < 4 AND earlier.id < deliveries.id)";
+    NEXT_FILE = "SELECT deliveries.id, platform, space, channel, thread, post, attempts, parts_sent, in_doubt_since, \
+        max(next_at, coalesce(closed_until, 0)) AS next_at, deliveries.created_at FROM deliveries JOIN threads ON threads.id = thread_id \
+        WHERE thread_id = $1 AND state = 'queued' AND urgency = 4 AND NOT EXISTS (SELECT 1 FROM deliveries earlier \
+            WHERE earlier.thread_id = $1 AND earlier.state = 'queued' AND earlier.urgency < 4 AND earlier.id < deliveries.id) \
+        ORDER BY deliveries.id LIMIT 1";
+    TELL_INSTEAD = "UPDATE deliveries SET post = $2, urgency = 2, error = $3, attempts = 0, parts_sent = 0, in_doubt_since = NULL, \
+        next_at = $4 WHERE id = $1 AND state = 'queued'";
     BEGIN_DELIVERY = "UPDATE deliveries SET in_doubt_since = coalesce(in_doubt_since, $2) WHERE id = $1 AND state = 'queued'";
     DELIVERY_PART = "UPDATE deliveries SET parts_sent = $2, in_doubt_since = NULL WHERE id = $1";
     INSERT_PART = "INSERT INTO delivery_parts (delivery_id, message) SELECT id, $2 FROM deliveries WHERE id = $1 AND $2 <> '' \
@@ -651,7 +664,14 @@ mod tests {
             ),
             ("DUE", DUE, &["SEARCH tasks USING INDEX tasks_set_aside (status=? AND not_before>? AND not_before<?)"], 0),
             ("WATCHES_FOR", WATCHES_FOR, &["SEARCH watches USING INDEX watches_by_task (task_id=?)"], 0),
-            ("NEXT_DELIVERIES", NEXT_DELIVERIES, &["SEARCH deliveries USING INDEX deliveries_owed (thread_id=?)"], 0),
+            (
+                "NEXT_DELIVERIES",
+                NEXT_DELIVERIES,
+                &["SEARCH deliveries USING INDEX deliveries_owed (thread_id=? AND urgency<?)"],
+                0,
+            ),
+            ("THREADS_OWED_FILES", THREADS_OWED_FILES, &["deliveries_of_files"], 1),
+            ("NEXT_FILE", NEXT_FILE, &["SEARCH deliveries USING INDEX deliveries_o"], 0),
             (
                 "THREADS_OWED",
                 THREADS_OWED,

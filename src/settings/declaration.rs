@@ -110,6 +110,14 @@ section! {
 }
 
 section! {
+    /// Files in chats. Texts go in and out whatever is said here.
+    pub struct Files {
+        /// Whether a thread is sent the files that its tasks bring; without it, they are named.
+        outgoing: bool = true,
+    }
+}
+
+section! {
     /// Plain messages: what is said to the bot and is neither a command nor an answer.
     pub struct Chat {
         /// The profile that answers them where nothing else was said with `/kanban agent`.
@@ -137,6 +145,7 @@ pub(super) fn groups() -> &'static [Group] {
         group::<AccessRoles>(&["access", "roles"]),
         group::<Logs>(&["logs"]),
         group::<Delivery>(&["delivery"]),
+        group::<Files>(&["files"]),
         group::<Chat>(&["chat"]),
         group::<DiscordSettings>(&["platforms", "discord"]),
         group::<DiscordSettings>(&["platforms", "discord", NAME]),

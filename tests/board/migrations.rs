@@ -335,6 +335,7 @@ async fn keys_and_receipts_of_the_first_schema_hold_after_the_migration() {
         return_address: None,
         is_channel: false,
         message: None,
+        files: Vec::new(),
     };
     assert!(!tx.keep_request(&again, NOW).await.unwrap());
     assert!(!tx.acknowledge("console", "u2", "{}", NOW).await.unwrap());

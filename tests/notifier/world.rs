@@ -189,6 +189,16 @@ impl World {
         self.until(what, next).await
     }
 
+    /// Waits until the file that a thread is owed next fits.
+    pub(crate) async fn owed_file(&self, place: &Thread, what: &str, fits: impl Fn(&Delivery) -> bool) -> Delivery {
+        let next = async || {
+            let mut tx = self.board.read().await.unwrap();
+            let owed = tx.threads_owed_files().await.unwrap().into_iter().find(|owed| owed.thread() == *place)?;
+            tx.next_file(owed.id).await.unwrap().filter(|delivery| fits(delivery))
+        };
+        self.until(what, next).await
+    }
+
     /// Waits until something has become true on the board.
     pub(crate) async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
         let mut commits = self.boards.wake().commits.subscribe();
@@ -236,6 +246,7 @@ pub(crate) fn request(update: &str, who: &str, place: &Thread, input: Input, rep
         return_address: None,
         is_channel: false,
         message: None,
+        files: Vec::new(),
     }
 }
 

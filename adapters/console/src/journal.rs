@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use kanban_platform::{Post, PostError, PostKind};
+use kanban_platform::{Block, Post, PostError, PostKind, bytes, file_name};
 use tokio::sync::oneshot;
 
 use crate::{
     Now, PLATFORM,
     request::{name_of, replied_to},
     screen::{Printer, Screen},
-    transcript::{Entry, Line, Transcript},
+    transcript::{Entry, Line, Shown, Transcript},
 };
 
 /// How long a post should wait after the disk refused it.
@@ -103,11 +103,12 @@ impl Journal {
             message,
             edited,
             reply_to,
-            text: post.text(),
+            text: text(post),
             buttons: post.buttons.iter().map(|button| button.label.clone()).collect(),
             private: post.private,
             task: post.task.clone(),
             event: post.event.clone(),
+            files: shown(&post.body)?,
         };
         let entry = Entry { line, delivery: post.delivery.clone(), at: (self.now)() };
         let start = state.transcript.append(&entry).map_err(unwritable)?;
@@ -171,6 +172,36 @@ impl Drop for Waiting<'_> {
             }
         }
     }
+}
+
+/// The text, in which a file of this machine is a line that says where it lies.
+fn text(post: &Post) -> String {
+    let lines: Vec<String> = post
+        .body
+        .iter()
+        .map(|block| match block {
+            Block::Stored { name, path, size, .. } => {
+                format!("{} ({}): {}", file_name(name), bytes(*size), path.display())
+            }
+            block => block.text().to_owned(),
+        })
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join("\n")
+}
+
+/// The files of a body. What is gone cannot be shown.
+fn shown(body: &[Block]) -> Result<Vec<Shown>, PostError> {
+    let mut files = Vec::new();
+    for block in body {
+        if let Block::Stored { name, path, size, .. } = block {
+            if !path.is_file() {
+                return Err(PostError::Refused("it is not on this machine any more".to_owned()));
+            }
+            files.push(Shown { name: file_name(name), path: path.clone(), size: *size });
+        }
+    }
+    Ok(files)
 }
 
 fn known_message(transcript: &Transcript, message: &str) -> Result<u64, PostError> {

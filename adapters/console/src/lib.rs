@@ -44,7 +44,7 @@ use crate::{
 pub use crate::{
     request::Action,
     say::{Said, Say, SayError},
-    transcript::Line,
+    transcript::{Line, Shown},
 };
 
 /// The name of the platform, as [`kanban_platform::Thread::platform`] carries it.

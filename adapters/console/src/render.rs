@@ -62,6 +62,7 @@ mod tests {
             private: false,
             task: Some("t_1a".to_owned()),
             event: Some("created".to_owned()),
+            files: Vec::new(),
         }
     }
 

@@ -89,6 +89,7 @@ impl Updates {
             return_address: None,
             message: Some(update.clone()),
             update,
+            files: Vec::new(),
         })
     }
 

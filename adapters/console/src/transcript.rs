@@ -6,7 +6,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     io::{self, BufRead, BufReader, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -28,6 +28,17 @@ pub struct Line {
     pub task: Option<String>,
     /// The kind of event that it tells of: `created`, `completed`, …
     pub event: Option<String>,
+    /// Files that lie on this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Shown>,
+}
+
+/// A file of a post.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub name: String,
+    pub path: PathBuf,
+    pub size: u64,
 }
 
 /// A line of the file.
@@ -216,6 +227,7 @@ mod tests {
             private: false,
             task: None,
             event: None,
+            files: Vec::new(),
         };
         Entry { line, delivery: delivery.to_owned(), at: 1_700_000_000 }
     }

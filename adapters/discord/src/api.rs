@@ -4,11 +4,11 @@
 //! The routes are serenity's. The calls are made here because its client hides the headers of a refusal, and with them
 //! how long a bucket stays closed ("Rate Limits" in Discord's reference).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use kanban_platform::{Limit, Pace, Rate, Urgency};
 use reqwest::{
-    Client, Response, StatusCode,
+    Body, Client, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, USER_AGENT},
     multipart::{Form, Part},
 };
@@ -74,7 +74,29 @@ impl<'a> Call<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct File {
     pub(crate) name: String,
-    pub(crate) text: String,
+    /// The name in full, where the other leaves something out.
+    pub(crate) description: Option<String>,
+    pub(crate) content: Content,
+}
+
+impl File {
+    pub(crate) fn size(&self) -> u64 {
+        match &self.content {
+            Content::Text(text) => text.len() as u64,
+            Content::Stored { size, .. } => *size,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Text(String),
+    /// It is read from this machine while it is sent.
+    Stored {
+        path: PathBuf,
+        size: u64,
+        media_type: Option<String>,
+    },
 }
 
 /// Why a call has no good answer.
@@ -163,7 +185,7 @@ impl Api {
             (Some(body), true) => {
                 request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
             }
-            (Some(body), false) => request = request.multipart(form(&body, files)?),
+            (Some(body), false) => request = request.multipart(form(&body, files).await?),
             (None, _) => {}
         }
         let response = request.send().await.map_err(|error| unsent(&error))?;
@@ -240,12 +262,20 @@ fn unsent(error: &reqwest::Error) -> CallError {
     }
 }
 
-fn form(body: &Value, files: Vec<File>) -> Result<Form, CallError> {
+async fn form(body: &Value, files: Vec<File>) -> Result<Form, CallError> {
     let mut form = Form::new().text("payload_json", body.to_string());
     for (number, file) in files.into_iter().enumerate() {
-        let part = Part::text(file.text)
+        let (part, media_type) = match file.content {
+            Content::Text(text) => (Part::text(text), Some("text/plain; charset=utf-8".to_owned())),
+            Content::Stored { path, size, media_type } => {
+                let opened = tokio::fs::File::open(&path).await;
+                let opened = opened.map_err(|error| CallError::NotSent(format!("a file cannot be read: {error}")))?;
+                (Part::stream_with_length(Body::from(opened), size), media_type)
+            }
+        };
+        let part = part
             .file_name(file.name)
-            .mime_str("text/plain; charset=utf-8")
+            .mime_str(media_type.as_deref().unwrap_or("application/octet-stream"))
             .map_err(|error| CallError::NotSent(error.without_url().to_string()))?;
         form = form.part(format!("files[{number}]"), part);
     }

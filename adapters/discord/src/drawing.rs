@@ -1,10 +1,12 @@
 //! A body as one message of Discord: an embed where it has a heading, content with markdown where it has none.
 
-use kanban_platform::{Block, Button, Post, Style, attach_long, split_body};
+use std::path::Path;
+
+use kanban_platform::{self as platform, Block, Button, Post, Style, attach_long, split_body};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::File,
+    api::{Content, File},
     mark::reference,
     markup::{bare, clean, code_block, inline, quote, small, without_code},
 };
@@ -44,7 +46,13 @@ pub(crate) fn message(post: &Post) -> (Map<String, Value>, Vec<File>) {
     let attachments: Vec<Value> = files
         .iter()
         .enumerate()
-        .map(|(number, file)| json!({ "id": number.to_string(), "filename": file.name }))
+        .map(|(number, file)| {
+            let mut attachment = json!({ "id": number.to_string(), "filename": file.name });
+            if let Some(description) = &file.description {
+                attachment["description"] = description.as_str().into();
+            }
+            attachment
+        })
         .collect();
     let mut message = Map::new();
     // Each field is always there, so that an edit takes away what the message had before.
@@ -109,11 +117,15 @@ struct Embed {
 impl Drawing {
     fn of(body: &[Block], reference: &str) -> Self {
         let files = body.iter().filter_map(|block| match block {
-            Block::File { name, text } => Some(File { name: file_name(name), text: text.clone() }),
+            Block::File { name, text } => {
+                Some(File { name: file_name(name), description: None, content: Content::Text(text.clone()) })
+            }
+            Block::Stored { name, path, size, media_type } => Some(stored(name, path, *size, media_type.as_deref())),
             Block::Title(_) | Block::Text(_) | Block::Quote(_) | Block::Code(_) | Block::Footer(_) => None,
         });
         let files = files.collect();
-        let body: Vec<&Block> = body.iter().filter(|block| !clean(block.text()).trim().is_empty()).collect();
+        let is_text = |block: &&Block| !block.is_file() && !clean(block.text()).trim().is_empty();
+        let body: Vec<&Block> = body.iter().filter(is_text).collect();
         match body.split_first() {
             Some((Block::Title(title), rest)) => {
                 Self { content: String::new(), embed: Some(Embed::of(title, rest, reference)), files }
@@ -181,7 +193,7 @@ fn line(block: &Block) -> Option<String> {
         Block::Quote(text) => Some(quote(text)),
         Block::Code(text) => Some(code_block(text)),
         Block::Footer(text) => Some(small(text)),
-        Block::File { .. } => None,
+        Block::File { .. } | Block::Stored { .. } => None,
     }
 }
 
@@ -236,6 +248,17 @@ pub(crate) fn cut(text: &str, limit: usize) -> String {
         })
         .collect();
     format!("{}…", kept.trim_end())
+}
+
+/// A file of this machine. Discord keeps no more of a name than these characters, so the whole of it stands beside it.
+fn stored(name: &str, path: &Path, size: u64, media_type: Option<&str>) -> File {
+    let told = platform::file_name(name);
+    let name = file_name(&told);
+    File {
+        description: (name != told).then_some(told),
+        name,
+        content: Content::Stored { path: path.to_owned(), size, media_type: media_type.and_then(platform::media_type) },
+    }
 }
 
 fn file_name(name: &str) -> String {

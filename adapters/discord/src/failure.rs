@@ -15,6 +15,7 @@ pub(crate) mod code {
     pub(crate) const UNKNOWN_MESSAGE: i64 = 10008;
     pub(crate) const UNKNOWN_WEBHOOK: i64 = 10015;
     pub(crate) const UNKNOWN_INTERACTION: i64 = 10062;
+    pub(crate) const TOO_LARGE: i64 = 40005;
     pub(crate) const ALREADY_ACKNOWLEDGED: i64 = 40060;
     pub(crate) const MISSING_ACCESS: i64 = 50001;
     pub(crate) const MISSING_PERMISSIONS: i64 = 50013;
@@ -99,6 +100,7 @@ fn of_refusal(refusal: &Refusal) -> PostError {
         (403, 0) => PostError::Later(ELSEWHERE, refusal.to_string()),
         // A thread that is archived or locked answers 400.
         (403 | 404, _) | (_, code::ARCHIVED | code::LOCKED) => PostError::Gone(refusal.to_string()),
+        (413, _) | (_, code::TOO_LARGE) => PostError::Refused("Discord takes no files of this size here".to_owned()),
         _ => PostError::Refused(refusal.to_string()),
     }
 }
@@ -126,6 +128,7 @@ mod tests {
         assert!(matches!(of_send(refused(403, 0)), PostError::Later(..)));
         assert!(matches!(of_send(refused(401, 0)), PostError::Later(..)));
         assert!(matches!(of_send(refused(400, 50035)), PostError::Refused(_)));
+        assert!(matches!(of_send(refused(413, 40005)), PostError::Refused(_)));
         assert!(matches!(of_edit(refused(404, 10008)), PostError::Refused(_)));
         assert!(matches!(of_edit(refused(404, 10003)), PostError::Gone(_)));
         for (status, code) in [(403, 50013), (404, 10008), (400, 50024), (400, 160_006)] {

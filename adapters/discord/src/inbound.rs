@@ -98,6 +98,7 @@ impl Inbound {
             return_address: written(&ReturnAddress::Message(message.id.get())),
             is_channel,
             message: Some(message.id.to_string()),
+            files: Vec::new(),
         })
     }
 
@@ -205,6 +206,7 @@ impl Inbound {
                 return_address: written(&ReturnAddress::Interaction(open.address().clone())),
                 is_channel,
                 message: None,
+                files: Vec::new(),
             };
             let batch = Batch { platform: self.name.clone(), requests: vec![request], position: None };
             if self.keep(batch).await {

@@ -1,16 +1,19 @@
 //! Messages in channels: sent once, edited, and looked for where an earlier attempt may have arrived.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use kanban_platform::{Post, PostError, Said, Urgency};
+use kanban_platform::{Block, Post, PostError, Said, Urgency, bytes};
 use serde_json::{Value, json};
 use serenity::{
     http::{LightMethod, Route},
-    model::id::{ChannelId, MessageId, UserId},
+    model::id::{ChannelId, GuildId, MessageId, UserId},
 };
 
 use crate::{
-    api::{Api, Call, CallError},
+    api::{Api, Call, CallError, File},
     drawing::{carries, message},
     failure::{code, of_edit, of_look, of_reaction, of_read, of_send},
     mark::{nonce, reference},
@@ -29,6 +32,10 @@ const PAGES: usize = 50;
 
 /// How many messages are read at most to see what a talk is about.
 const RECENT: usize = 20;
+
+/// How large a file may be where nothing else is known, and how many bytes of one more time is given for a second.
+const FILE_LIMIT: u64 = 10 << 20;
+const BYTES_A_SECOND: u64 = 128 << 10;
 
 pub(crate) struct Outgoing {
     api: Arc<Api>,
@@ -60,6 +67,9 @@ impl Outgoing {
         target: Target,
         in_doubt_since: Option<i64>,
     ) -> Result<String, PostError> {
+        for file in post.body.iter().filter(|block| matches!(block, Block::Stored { .. })) {
+            self.check(file, &post.thread.space).await?;
+        }
         if let Some(since) = in_doubt_since
             && (self.now)() - since >= NONCE_HOLDS
             && let Some(found) = self.find(post, target.channel, since).await?
@@ -89,10 +99,41 @@ impl Outgoing {
         }
         let mut call = Call::new(LightMethod::Post, Route::ChannelMessages { channel_id: target.channel });
         call.body = Some(Value::Object(body));
+        call.deadline += Duration::from_secs(files.iter().map(File::size).sum::<u64>() / BYTES_A_SECOND);
         call.files = files;
         call.bucket = Some(format!("send {}", target.channel));
         call.urgency = post.urgency;
         self.api.call(call).await
+    }
+
+    /// Refuses a file of this machine that Discord would not take, before all of it is sent in vain.
+    async fn check(&self, file: &Block, guild: &str) -> Result<(), PostError> {
+        let Block::Stored { path, .. } = file else { return Ok(()) };
+        let refused = |why: String| Err(PostError::Refused(why));
+        let size = match tokio::fs::metadata(path).await {
+            Ok(metadata) => metadata.len(),
+            Err(_) => return refused("it is not on this machine any more".to_owned()),
+        };
+        if size <= FILE_LIMIT {
+            return Ok(());
+        }
+        let limit = match parse(guild) {
+            Some(guild) => self.file_limit(GuildId::new(guild)).await.or_else(of_read_limit)?,
+            None => FILE_LIMIT,
+        };
+        if size > limit { refused(format!("Discord takes files of at most {} here", bytes(limit))) } else { Ok(()) }
+    }
+
+    /// How large a file may be in a guild, by how far it is boosted ("Premium Tier").
+    async fn file_limit(&self, guild: GuildId) -> Result<u64, CallError> {
+        let mut call = Call::new(LightMethod::Get, Route::Guild { guild_id: guild });
+        call.bucket = Some(format!("guild {guild}"));
+        let guild = self.api.call(call).await?;
+        Ok(match guild["premium_tier"].as_u64() {
+            Some(2) => 50 << 20,
+            Some(3) => 100 << 20,
+            Some(_) | None => FILE_LIMIT,
+        })
     }
 
     /// Gives a message a new text.
@@ -243,6 +284,14 @@ impl Outgoing {
         Err(PostError::Ambiguous(
             "the history cannot be read; give the bot the permission Read Message History in this channel".to_owned(),
         ))
+    }
+}
+
+/// The limit where the guild does not say its own.
+fn of_read_limit(error: CallError) -> Result<u64, PostError> {
+    match error {
+        CallError::Refused(_) => Ok(FILE_LIMIT),
+        CallError::NotSent(_) | CallError::Unsure(_) | CallError::Limited(_) => Err(of_look(error)),
     }
 }
 

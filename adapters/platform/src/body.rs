@@ -1,5 +1,7 @@
 //! The body of a post as blocks, which each platform draws in its own way, and cutting it into messages.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::split::split;
@@ -21,6 +23,15 @@ pub enum Block {
     Footer(String),
     /// A text too long to read in a message.
     File { name: String, text: String },
+    /// A file that lies on this machine, at a path that the gateway chose. It goes out as it is, in a message of its own,
+    /// and is read when that is sent.
+    Stored {
+        name: String,
+        path: PathBuf,
+        size: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        media_type: Option<String>,
+    },
 }
 
 impl Block {
@@ -29,7 +40,13 @@ impl Block {
         match self {
             Self::Title(text) | Self::Text(text) | Self::Quote(text) | Self::Code(text) | Self::Footer(text) => text,
             Self::File { text, .. } => text,
+            Self::Stored { name, .. } => name,
         }
+    }
+
+    /// Whether it is a file, which stands beside the text rather than in it.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. } | Self::Stored { .. })
     }
 
     /// The same kind of block with another text.
@@ -41,6 +58,7 @@ impl Block {
             Self::Code(_) => Self::Code(text),
             Self::Footer(_) => Self::Footer(text),
             Self::File { name, .. } => Self::File { name: name.clone(), text },
+            Self::Stored { .. } => self.clone(),
         }
     }
 }
@@ -96,7 +114,7 @@ pub fn split_body(body: &[Block], limit: usize, measure: impl Fn(&[Block]) -> us
                 with.push(block.with(text.to_owned()));
                 measure(&with) <= limit
             };
-            if matches!(block, Block::File { .. }) || fits(rest) {
+            if block.is_file() || fits(rest) {
                 part.push(block.with(rest.to_owned()));
                 break;
             }
@@ -151,7 +169,8 @@ pub fn attach_long(body: &[Block], longest: usize) -> Vec<Block> {
             | Block::Quote(_)
             | Block::Code(_)
             | Block::Footer(_)
-            | Block::File { .. } => short.push(block.clone()),
+            | Block::File { .. }
+            | Block::Stored { .. } => short.push(block.clone()),
         }
     }
     short

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod file;
 mod message;
 mod pace;
 mod safe;
@@ -14,10 +15,12 @@ mod split;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::{
     body::{Block, Span, attach_long, plain, spans, split_body},
+    file::{FetchError, Incoming, bytes, file_name, media_type},
     message::{Author, Batch, Button, Input, Opening, Position, Post, PostKind, Request, Said, Style, Thread, Urgency},
     pace::{Limit, Pace, Rate},
     safe::safe,
@@ -104,6 +107,9 @@ pub trait Platform: Send + Sync {
     /// for the same message, as far as the platform lets it.
     ///
     /// A reply with an empty body shows nothing: it ends what the adapter has opened for the request. Its id is empty.
+    ///
+    /// A [`Block::Stored`] comes alone, as news: [`PostError::Refused`] then says why the file cannot be sent, in words for
+    /// the people in the thread, who are told instead.
     async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError>;
 
     /// Opens a thread of a task's own and answers its address. Opening the same one again answers the same address, as
@@ -113,6 +119,17 @@ pub trait Platform: Send + Sync {
     /// the channel.
     async fn open(&self, _opening: &Opening) -> Result<Thread, PostError> {
         Err(PostError::Refused("this platform has no threads".to_owned()))
+    }
+
+    /// Fetches a file that a person sent along, at most `limit` bytes, and answers how many there are. It is read from the
+    /// platform's own hosts alone. After an error, what was written means nothing.
+    async fn fetch(
+        &self,
+        _file: &Incoming,
+        _limit: u64,
+        _to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<u64, FetchError> {
+        Err(FetchError::Refused("no files can be taken in from here".to_owned()))
     }
 
     /// What was said last in a thread before a message, oldest first, at most `count`, as far as the platform lets us

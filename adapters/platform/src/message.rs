@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::body::{Block, plain};
+use crate::{
+    body::{Block, plain},
+    file::Incoming,
+};
 
 /// A place where people read: platform, space (guild, workspace or empty), channel, and a thread of the channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +77,9 @@ pub struct Request {
     /// it comes back in [`PostKind::Reply`], also after a restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_address: Option<String>,
+    /// What the person sent along. A text may be empty beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Incoming>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +182,8 @@ pub enum Urgency {
     News,
     /// A message is brought up to date.
     Card,
+    /// A file: it takes long, and nothing waits for it.
+    File,
 }
 
 /// A button below a post. Its meaning stays with the gateway, which knows the key.

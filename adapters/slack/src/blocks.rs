@@ -77,7 +77,7 @@ pub(crate) fn fallback(body: &[Block]) -> String {
     let texts: Vec<String> = body
         .iter()
         .map(|block| match block {
-            Block::File { name, .. } => safe(name),
+            Block::File { name, .. } | Block::Stored { name, .. } => safe(name),
             Block::Title(text) | Block::Text(text) | Block::Quote(text) | Block::Code(text) | Block::Footer(text) => {
                 safe(text)
             }
@@ -141,7 +141,7 @@ fn block(block: &Block) -> Option<Value> {
             json!({"type": "context", "elements": [plain_text(&text, CONTEXT_LIMIT)]})
         }
         Block::Footer(_) => rich_text(&json!({"type": "rich_text_section", "elements": elements(&text)})),
-        Block::File { .. } => return None,
+        Block::File { .. } | Block::Stored { .. } => return None,
     })
 }
 

@@ -114,6 +114,7 @@ impl Hearing {
             is_channel: thread.is_none(),
             thread: self.thread(team_id, message.channel, thread),
             message: Some(message.ts),
+            files: Vec::new(),
         })
     }
 
@@ -146,6 +147,7 @@ impl Hearing {
             // A command carries no thread, and what answers it for everybody is a message in the channel.
             is_channel: true,
             message: None,
+            files: Vec::new(),
         }))
     }
 
@@ -209,6 +211,7 @@ impl Hearing {
             addressed: true,
             return_address: Some(answer_to.to_json()),
             message: None,
+            files: Vec::new(),
         })))
     }
 
@@ -253,6 +256,7 @@ impl Hearing {
             addressed: true,
             return_address: Some(place.answer_to.to_json()),
             message: None,
+            files: Vec::new(),
         })))
     }
 
@@ -276,6 +280,7 @@ impl Hearing {
             addressed: true,
             return_address: Some(answer_to.to_json()),
             message: None,
+            files: Vec::new(),
         })))
     }
 

@@ -6,24 +6,20 @@
 
 use std::sync::Arc;
 
-use kanban_platform::{Block, Opening, Post, PostError, PostKind, Thread, safe};
+use kanban_platform::{Block, Opening, Post, PostError, PostKind, Thread, file_name};
 use serde_json::{Value, json};
 
 use crate::{
     Now, blocks,
     failure::Failure,
-    files::Files,
+    files::{Content, Files},
     history::{History, Mark},
-    markup::shortened,
     return_address::ReturnAddress,
     web::{Method, Web},
 };
 
 /// The type of metadata that our messages carry.
 pub(crate) const METADATA: &str = "kanban_delivery";
-
-/// How long a file's name may be before it is made unique.
-const FILE_NAME_LIMIT: usize = 120;
 
 /// The sign that a message was taken in: 👀.
 const TAKEN_IN: &str = "eyes";
@@ -154,7 +150,7 @@ impl Outbound {
     /// An answer that one person alone sees.
     async fn whisper(&self, post: &Post, to: &ReturnAddress, in_doubt_since: Option<i64>) -> Result<String, PostError> {
         let mut body = post.body.clone();
-        if body.iter().any(|block| matches!(block, Block::File { .. })) {
+        if body.iter().any(Block::is_file) {
             // A file can be seen by a whole conversation or not at all, so it goes to the one with that person.
             let note = match self.hand_over(post, to, in_doubt_since).await {
                 Ok(()) => "All of it is in a file in our direct messages.".to_owned(),
@@ -221,12 +217,15 @@ impl Outbound {
         in_doubt_since: Option<i64>,
     ) -> Result<(), PostError> {
         let files = post.body.iter().filter_map(|block| match block {
-            Block::File { name, text } => Some((name, text)),
+            Block::File { name, text } => Some((name, Content::Text(text))),
+            Block::Stored { name, path, media_type, .. } => {
+                Some((name, Content::Stored { path, media_type: media_type.as_deref() }))
+            }
             Block::Title(_) | Block::Text(_) | Block::Quote(_) | Block::Code(_) | Block::Footer(_) => None,
         });
         let mut place = post.thread.clone();
         (place.channel, place.thread) = (channel.to_owned(), thread.map(str::to_owned));
-        for (number, (name, text)) in files.enumerate() {
+        for (number, (name, content)) in files.enumerate() {
             let name = file_name(name);
             let unique = unique_name(&post.delivery, number, &name);
             if let Some(since) = in_doubt_since
@@ -235,7 +234,7 @@ impl Outbound {
                 continue;
             }
             self.history.sending(Mark::File(&unique));
-            self.files.share(&place, &unique, &name, text, post.urgency).await.map_err(Failure::into_post_error)?;
+            self.files.share(&place, &unique, &name, content, post.urgency).await?;
         }
         Ok(())
     }
@@ -259,13 +258,7 @@ fn is_direct(channel: &str) -> bool {
 fn is_files_alone(post: &Post) -> bool {
     post.buttons.is_empty()
         && !post.body.is_empty()
-        && post.body.iter().all(|block| matches!(block, Block::File { .. }) || block.text().trim().is_empty())
-}
-
-/// A name without what acts in it, or could be taken for a path.
-fn file_name(name: &str) -> String {
-    let name = safe(name).replace(['/', '\\', '\n', '\t'], "_");
-    shortened(&name, FILE_NAME_LIMIT)
+        && post.body.iter().all(|block| block.is_file() || block.text().trim().is_empty())
 }
 
 /// The name by which a file is found again: a file carries no metadata.

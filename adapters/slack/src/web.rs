@@ -26,8 +26,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How long connecting may take. Shorter than the deadline of the call, so that what was never sent is known as such.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long an upload may take.
+/// How long an upload may take, and how many bytes more time is given for a second.
 const UPLOAD_DEADLINE: Duration = Duration::from_secs(60);
+const BYTES_A_SECOND: u64 = 128 << 10;
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -149,17 +150,13 @@ impl Web {
     }
 
     /// Sends a file's bytes to the address that Slack gave for them.
-    pub(crate) async fn upload(&self, upload_url: &str, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) async fn upload(&self, upload_url: &str, bytes: &[u8], media_type: &str) -> Result<(), Failure> {
         let Ok(url) = Url::parse(upload_url) else { return Err(Failure::No("invalid_url".to_owned())) };
         let connector = &self.client.http_api.connector;
         let span = tracing::Span::none();
-        let sending = connector.http_post_uri_binary::<Value>(
-            url,
-            "text/plain; charset=utf-8".to_owned(),
-            bytes,
-            without_token(&span),
-        );
-        within(UPLOAD_DEADLINE, sending).await.map(drop)
+        let sending = connector.http_post_uri_binary::<Value>(url, media_type.to_owned(), bytes, without_token(&span));
+        let deadline = UPLOAD_DEADLINE + Duration::from_secs(bytes.len() as u64 / BYTES_A_SECOND);
+        within(deadline, sending).await.map(drop)
     }
 
     async fn turn(&self, method: Method<'_>) -> Result<(), Failure> {

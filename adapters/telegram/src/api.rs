@@ -23,8 +23,9 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an ordinary call may take.
 pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long a call may take that carries a file.
-const FILE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a call may take that carries a file, and how many bytes of it more time is given for a second.
+pub(crate) const FILE_DEADLINE: Duration = Duration::from_secs(60);
+const BYTES_A_SECOND: u64 = 128 << 10;
 
 /// How long to wait after a 429 that does not say how long.
 const UNNAMED_WAIT: Duration = Duration::from_secs(5);
@@ -104,8 +105,14 @@ impl Api {
         answer(self.request(P::NAME)?.json(payload).timeout(deadline)).await
     }
 
-    /// Calls a method with a file in the place of the field `field`.
-    pub(crate) async fn call_with_file<P>(&self, payload: &P, field: &'static str, file: Part) -> Result<Value, Fault>
+    /// Calls a method with a file of `size` bytes in the place of the field `field`.
+    pub(crate) async fn call_with_file<P>(
+        &self,
+        payload: &P,
+        field: &'static str,
+        file: Part,
+        size: u64,
+    ) -> Result<Value, Fault>
     where
         P: Payload + Serialize + Sync,
     {
@@ -119,7 +126,8 @@ impl Api {
                 form.text(name.clone(), value.to_string())
             }
         });
-        answer(self.request(P::NAME)?.multipart(form.part(field, file)).timeout(FILE_DEADLINE)).await
+        let deadline = FILE_DEADLINE + Duration::from_secs(size / BYTES_A_SECOND);
+        answer(self.request(P::NAME)?.multipart(form.part(field, file)).timeout(deadline)).await
     }
 
     fn request(&self, method: &str) -> Result<RequestBuilder, Fault> {

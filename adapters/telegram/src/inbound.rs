@@ -112,6 +112,7 @@ impl Ears {
             // A topic has no topics, and a chain of replies in it could not be told from the topic.
             is_channel: topic.is_none(),
             message: Some(message.message_id.to_string()),
+            files: Vec::new(),
         };
         What::Message(Box::new(Said {
             request,
@@ -140,6 +141,7 @@ impl Ears {
                     return_address: Some(Asker::of_press(message.message_id, &query.from)),
                     is_channel: topic.is_none(),
                     message: None,
+                    files: Vec::new(),
                 }))
             }
             (_, _) => None,

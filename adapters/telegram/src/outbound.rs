@@ -6,8 +6,10 @@ use std::{
     time::Duration,
 };
 
-use kanban_platform::{Block, Pace, Post, PostError, PostKind, Said, Thread, Urgency};
-use reqwest::multipart::Part;
+use kanban_platform::{
+    Block, Pace, Post, PostError, PostKind, Said, Thread, Urgency, bytes, file_name, media_type as media_type_of,
+};
+use reqwest::{Body, multipart::Part};
 use serde_json::Value;
 use teloxide::{
     payloads::{CreateForumTopic, EditMessageCaption, EditMessageText, SendDocument, SendMessage, SetMessageReaction},
@@ -30,7 +32,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How large a file may be (sendDocument), and how many characters of its name are shown.
-const FILE_LIMIT: usize = 50 << 20;
+const FILE_LIMIT: u64 = 50_000_000;
 const FILE_NAME_LIMIT: usize = 100;
 
 /// The sign that a message was taken in.
@@ -193,10 +195,7 @@ impl Outbound {
             true => prompt(post, asker, &mut drawn).or_else(|| keyboard(&post.buttons)),
             false => keyboard(&post.buttons),
         };
-        let mut files = post.body.iter().filter_map(|block| match block {
-            Block::File { name, text } => Some((name, text)),
-            Block::Title(_) | Block::Text(_) | Block::Quote(_) | Block::Code(_) | Block::Footer(_) => None,
-        });
+        let mut files = post.body.iter().filter(|block| block.is_file());
         let sent = match (files.next(), files.next()) {
             (None, _) => {
                 fits(&drawn, MESSAGE_LIMIT)?;
@@ -207,7 +206,7 @@ impl Outbound {
                 message.reply_parameters = reply;
                 self.api.call(&With { message, reply_markup }).await?
             }
-            (Some((name, text)), None) => {
+            (Some(block), None) => {
                 if !drawn.text.is_empty() {
                     fits(&drawn, CAPTION_LIMIT)?;
                 }
@@ -217,7 +216,8 @@ impl Outbound {
                 document.caption_entities = Some(drawn.entities).filter(|entities| !entities.is_empty());
                 document.reply_parameters = reply;
                 let document = With { message: document, reply_markup };
-                self.api.call_with_file(&document, "document", file(name, text)?).await?
+                let File { part, size } = document_of(block).await?;
+                self.api.call_with_file(&document, "document", part, size).await?
             }
             (Some(_), Some(_)) => return Err(unfit("a message holds one file")),
         };
@@ -310,18 +310,45 @@ fn fits(drawn: &Drawn, limit: usize) -> Result<(), Failure> {
     }
 }
 
-fn file(name: &str, text: &str) -> Result<Part, Failure> {
-    if text.len() > FILE_LIMIT {
-        return Err(unfit(format!("the file has {} of at most {FILE_LIMIT} bytes", text.len())));
-    }
-    // An empty file is refused.
-    let text = if text.is_empty() { "\n" } else { text };
-    let name = line(name, FILE_NAME_LIMIT).replace(['/', '\\', '"'], "_");
-    let name = if name.is_empty() { "text.txt".to_owned() } else { name };
-    Part::text(text.to_owned())
-        .file_name(name)
-        .mime_str("text/plain; charset=utf-8")
-        .map_err(|error| unfit(error.to_string()))
+/// A document on its way.
+struct File {
+    part: Part,
+    size: u64,
+}
+
+async fn document_of(block: &Block) -> Result<File, Failure> {
+    let (part, size, name, media_type) = match block {
+        Block::Stored { name, path, media_type, .. } => {
+            let gone = |_| unfit("it is not on this machine any more");
+            let opened = tokio::fs::File::open(path).await.map_err(gone)?;
+            let size = opened.metadata().await.map_err(gone)?.len();
+            if size == 0 {
+                return Err(unfit("Telegram takes no empty files"));
+            }
+            if size > FILE_LIMIT {
+                return Err(unfit(format!("Telegram takes files of at most {}", bytes(FILE_LIMIT))));
+            }
+            let media_type = media_type.as_deref().and_then(media_type_of);
+            let media_type = media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+            (Part::stream_with_length(Body::from(opened), size), size, file_name(name), media_type)
+        }
+        text => {
+            let name = match text {
+                Block::File { name, .. } => line(name, FILE_NAME_LIMIT).replace(['/', '\\', '"'], "_"),
+                _ => String::new(),
+            };
+            let name = if name.is_empty() { "text.txt".to_owned() } else { name };
+            // An empty file is refused.
+            let text = if text.text().is_empty() { "\n" } else { text.text() };
+            let size = text.len() as u64;
+            if size > FILE_LIMIT {
+                return Err(unfit(format!("the file has {size} of at most {FILE_LIMIT} bytes")));
+            }
+            (Part::text(text.to_owned()), size, name, "text/plain; charset=utf-8".to_owned())
+        }
+    };
+    let part = part.file_name(name).mime_str(&media_type).map_err(|error| unfit(error.to_string()))?;
+    Ok(File { part, size })
 }
 
 pub(crate) fn number(id: &str) -> Result<i32, PostError> {

@@ -44,7 +44,7 @@ pub(crate) fn draw(body: &[Block]) -> Drawn {
             Block::Quote(text) => (text, Some(quote(text))),
             Block::Code(text) => (text, Some(MessageEntityKind::Pre { language: None })),
             Block::Footer(text) => (text, Some(MessageEntityKind::Italic)),
-            Block::File { .. } => continue,
+            Block::File { .. } | Block::Stored { .. } => continue,
         };
         drawn.block(&printable(text), look);
     }
@@ -59,10 +59,10 @@ pub(crate) fn parts(body: &[Block]) -> Vec<Vec<Block>> {
     let mut parts: Vec<Vec<Block>> = Vec::new();
     let mut text = Vec::new();
     for block in attach_long(body, LONGEST) {
-        let Block::File { .. } = block else {
+        if !block.is_file() {
             text.push(block);
             continue;
-        };
+        }
         if units(&text) <= CAPTION_LIMIT {
             text.push(block);
             parts.push(std::mem::take(&mut text));

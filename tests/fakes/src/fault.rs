@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use kanban_platform::{PostError, Thread};
+use kanban_platform::{Block, Post, PostError, Thread};
 
 /// What can go wrong with a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +41,17 @@ impl Fault {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     next: VecDeque<Fault>,
+    files: VecDeque<Fault>,
     threads: HashMap<Thread, Fault>,
 }
 
 impl Faults {
     pub(crate) fn fail_next(&mut self, count: usize, fault: Fault) {
         self.next.extend(std::iter::repeat_n(fault, count));
+    }
+
+    pub(crate) fn fail_files(&mut self, count: usize, fault: Fault) {
+        self.files.extend(std::iter::repeat_n(fault, count));
     }
 
     pub(crate) fn fail_thread(&mut self, thread: Thread, fault: Fault) {
@@ -58,7 +63,9 @@ impl Faults {
     }
 
     /// The fault that the next post to this thread meets. That of a thread comes first and stays.
-    pub(crate) fn meet(&mut self, thread: &Thread) -> Option<Fault> {
-        self.threads.get(thread).copied().or_else(|| self.next.pop_front())
+    pub(crate) fn meet(&mut self, post: &Post) -> Option<Fault> {
+        let is_file = post.body.iter().any(|block| matches!(block, Block::Stored { .. }));
+        let file = if is_file { self.files.pop_front() } else { None };
+        file.or_else(|| self.threads.get(&post.thread).copied()).or_else(|| self.next.pop_front())
     }
 }

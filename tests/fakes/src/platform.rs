@@ -53,6 +53,11 @@ impl FakePlatform {
         self.state().faults.fail_next(count, fault);
     }
 
+    /// Lets the next `count` posts of files meet this fault, to whatever thread they go.
+    pub fn fail_files(&self, count: usize, fault: Fault) {
+        self.state().faults.fail_files(count, fault);
+    }
+
     /// Lets every post to this thread meet this fault, until [`heal`](Self::heal).
     pub fn fail_thread(&self, thread: &Thread, fault: Fault) {
         self.state().faults.fail_thread(thread.clone(), fault);
@@ -245,7 +250,7 @@ impl Platform for FakePlatform {
         let (place, fault) = {
             let mut state = self.state();
             state.attempts.push(Attempt { post: post.clone(), in_doubt_since, answer: None });
-            (state.attempts.len() - 1, state.faults.meet(&post.thread))
+            (state.attempts.len() - 1, state.faults.meet(post))
         };
         self.changed();
         let answer = self.suffer(post, fault, releases).await;

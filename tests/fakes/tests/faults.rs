@@ -133,6 +133,7 @@ async fn a_request_waits_for_the_gateway() {
         return_address: None,
         is_channel: false,
         message: None,
+        files: Vec::new(),
     };
     let asking = tokio::spawn({
         let platform = Arc::clone(&platform);
