@@ -65,8 +65,6 @@ pub struct Control {
     pub desk: Desk,
     pub gateway: Arc<Gateway>,
     pub console: Option<Arc<Console>>,
-    /// Our own executable: its `shim` verb is what workers are below.
-    pub program: PathBuf,
 }
 
 impl Control {
@@ -126,6 +124,10 @@ impl Control {
     async fn answer(&self, line: &[u8], peer: &Peer) -> Vec<u8> {
         let told = |reply: Reply| serde_json::to_vec(&answer(reply)).unwrap_or_default();
         match serde_json::from_slice(line) {
+            // A token is no key for a worker, not even its own: its shim speaks for it, and is below no other.
+            Ok(Ask::Call { .. }) if !matches!(peer, Peer::Owner) => {
+                told(Reply::refused("a worker speaks to the board through its shim alone; run `kanban` for that"))
+            }
             Ok(Ask::Call { run, token, call }) => {
                 serde_json::to_vec(&apply_call(&self.desk, run, &token, &call).await).unwrap_or_default()
             }
@@ -180,18 +182,16 @@ impl Control {
 
     /// Who a process is, whatever it says of itself: a worker or an agent is below a shim of this home.
     async fn peer_of(&self, pid: u32) -> io::Result<Peer> {
-        for rundir in shim::all_above(pid, &self.program) {
-            if rundir.parent() == Some(&self.desk.home().join("turns")) {
-                return Ok(Peer::Turn);
-            }
-            if rundir.parent() != Some(&self.desk.home().join("run")) {
-                continue;
-            }
-            let spec = Spec::read(&rundir)?;
-            let board = self.desk.boards.get(&spec.board).await.map_err(io::Error::other)?;
-            return caller_of(&board, spec.run).await.map(Box::new).map(Peer::Worker).map_err(io::Error::other);
+        let (runs, turns) = (self.desk.home().join("run"), self.desk.home().join("turns"));
+        let is_ours = |rundir: &PathBuf| rundir.parent().is_some_and(|parent| parent == runs || parent == turns);
+        // The outermost is the true one: a worker can start what looks like another's shim, but only below its own.
+        let Some(rundir) = shim::all_above(pid).filter(is_ours).last() else { return Ok(Peer::Owner) };
+        if rundir.starts_with(&turns) {
+            return Ok(Peer::Turn);
         }
-        Ok(Peer::Owner)
+        let spec = Spec::read(&rundir)?;
+        let board = self.desk.boards.get(&spec.board).await.map_err(io::Error::other)?;
+        caller_of(&board, spec.run).await.map(Box::new).map(Peer::Worker).map_err(io::Error::other)
     }
 }
 

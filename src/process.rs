@@ -4,8 +4,12 @@
 #![expect(unsafe_code, reason = "signal dispositions, descriptor ranges and `pre_exec` have no safe wrapper")]
 
 use std::{
+    collections::HashSet,
     io,
-    os::{fd::AsFd, unix::process::CommandExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     process::Command,
     time::{Duration, Instant},
 };
@@ -95,7 +99,7 @@ pub fn ancestors(pid: u32) -> impl Iterator<Item = Identity> {
 pub fn descendants(pid: u32) -> Vec<Identity> {
     let all = table::all();
     let boot_id = table::boot_id();
-    let mut below = std::collections::HashSet::from([pid]);
+    let mut below = HashSet::from([pid]);
     // A child may be listed before its parent, because numbers wrap: go on until a pass finds nobody new.
     loop {
         let before = below.len();
@@ -142,15 +146,14 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Asks every process to end, waits up to `grace`, then freezes and kills what is left. Answers those that still live
-    /// `patience` after that: the kernel holds on to a process that waits for a dead disk.
-    pub fn kill(&self, grace: Duration, patience: Duration) -> Vec<Identity> {
+    /// Asks every process to end and waits up to `grace`. Answers whether all of them have.
+    pub fn ask(&self, grace: Duration) -> bool {
         let polite_until = Instant::now() + grace;
-        let mut asked = Vec::new();
+        let mut asked = HashSet::new();
         while Instant::now() < polite_until {
             let living = self.living();
             if living.is_empty() {
-                return living;
+                return true;
             }
             let before = asked.clone();
             for process in &living {
@@ -160,17 +163,24 @@ impl Tree {
                     self.send(process, Signal::TERM);
                     // A stopped process takes the request only when it runs.
                     self.send(process, Signal::CONT);
-                    asked.push(process.clone());
+                    asked.insert(process.clone());
                 }
             }
             wait_for_any(&living, polite_until.saturating_duration_since(Instant::now()).min(TURN));
         }
+        self.living().is_empty()
+    }
+
+    /// Freezes and kills every process. Answers those that still live `patience` after that: the kernel holds on to a
+    /// process that waits for a dead disk.
+    pub fn kill(&self, patience: Duration) -> Vec<Identity> {
         kill_all(|| self.living(), |process, signal| self.send(process, signal), patience)
     }
 
     #[cfg(target_os = "linux")]
     fn living(&self) -> Vec<Identity> {
-        descendants(self.root.pid)
+        // What is below a later process of the same number is a stranger's.
+        if self.root.is_alive() { descendants(self.root.pid) } else { Vec::new() }
     }
 
     #[cfg(target_os = "linux")]
@@ -247,12 +257,36 @@ pub fn become_keeper() -> io::Result<()> {
     let _ = rustix::process::setsid();
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    keep_memory_private()
+}
+
+/// Closes the calling process's memory, environment and descriptors to other processes of the same user.
+///
+/// # Errors
+/// When the system refuses.
+pub fn keep_memory_private() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
 }
 
+/// What a child of the keeper is held by, beside the keeper.
+#[derive(Debug, Default)]
+pub struct Bounds {
+    /// Rules of Landlock that come into force before the program starts.
+    pub fence: Option<OwnedFd>,
+    /// The `cgroup.procs` of a control group that the child joins.
+    pub group: Option<OwnedFd>,
+    /// The most processes and threads that the child's user may have from then on, if it joins no group or `group` does not
+    /// limit them; root is not held by it.
+    pub user_processes: Option<u64>,
+    /// Whether the control group limits them.
+    pub group_limits: bool,
+}
+
 /// Prepares a child of the keeper: own process group, standard signal behaviour, no descriptor but the three standard
-/// ones, and dead as soon as the calling *thread* is.
-pub fn bind_to_keeper(command: &mut Command) -> &mut Command {
+/// ones, dead as soon as the calling *thread* is, and held by its bounds.
+pub fn bind_to_keeper(command: &mut Command, bounds: Bounds) -> &mut Command {
     #[cfg(target_os = "linux")]
     let keeper = rustix::process::getpid();
     let prepare = move || {
@@ -274,12 +308,54 @@ pub fn bind_to_keeper(command: &mut Command) -> &mut Command {
             libc::sigemptyset(&raw mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
         }
+        bounds.apply()?;
         close_on_exec_from(3);
         Ok(())
     };
     command.process_group(0);
     // SAFETY: the closure makes system calls alone and allocates nothing.
     unsafe { command.pre_exec(prepare) }
+}
+
+impl Bounds {
+    /// Binds the calling process. Allocates nothing: it is called between fork and exec.
+    fn apply(&self) -> io::Result<()> {
+        // A group that cannot be joined leaves the walk over the tree and the limit of the user.
+        let joined = self.group.as_ref().is_some_and(|group| rustix::io::write(group, b"0").is_ok());
+        if let Some(most) = self.user_processes.filter(|_| !(joined && self.group_limits)) {
+            use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+            let most = getrlimit(Resource::Nproc).maximum.map_or(most, |maximum| maximum.min(most));
+            setrlimit(Resource::Nproc, Rlimit { current: Some(most), maximum: Some(most) })?;
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(fence) = &self.fence {
+            use std::os::fd::AsRawFd;
+            for capability in REACHING_OUT {
+                // SAFETY: this changes the calling thread alone. Who is not root has none of them, and is refused.
+                unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+            }
+            // SAFETY: both calls change the calling thread alone; the descriptor is open.
+            let refused = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+                    || libc::syscall(libc::SYS_landlock_restrict_self, fence.as_raw_fd(), 0) != 0
+            };
+            if refused {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The capabilities of root by which rules of Landlock could be passed by: to look into other processes and the kernel.
+///
+/// They are `SYS_MODULE`, `SYS_RAWIO`, `SYS_PTRACE`, `SYS_ADMIN`, `PERFMON` and `BPF`.
+#[cfg(target_os = "linux")]
+const REACHING_OUT: [libc::c_ulong; 6] = [16, 17, 19, 21, 38, 39];
+
+/// How many processes and threads our user has; nothing where the system does not tell.
+pub fn user_processes() -> Option<u64> {
+    table::of_user(rustix::process::getuid().as_raw())
 }
 
 /// The longest time between two looks at a tree that is being ended.
@@ -305,7 +381,7 @@ fn kill_all(living: impl Fn() -> Vec<Identity>, send: impl Fn(&Identity, Signal)
 
 /// Stops every process, so that none can start another between our look and our blow.
 fn freeze(living: impl Fn() -> Vec<Identity>, send: impl Fn(&Identity, Signal)) -> Vec<Identity> {
-    let mut stopped = Vec::new();
+    let mut stopped = HashSet::new();
     for _ in 0..64 {
         let now = living();
         let fresh: Vec<_> = now.iter().filter(|process| !stopped.contains(*process)).cloned().collect();
@@ -417,6 +493,21 @@ mod table {
             .collect()
     }
 
+    pub(super) fn of_user(uid: u32) -> Option<u64> {
+        let mut count = 0;
+        for entry in fs::read_dir("/proc").ok()?.flatten() {
+            if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
+                continue;
+            }
+            let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
+            let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+            if field("Uid:").and_then(|owner| owner.parse().ok()) == Some(uid) {
+                count += field("Threads:").and_then(|threads| threads.parse::<u64>().ok()).unwrap_or(1);
+            }
+        }
+        Some(count)
+    }
+
     pub(super) fn boot_id() -> String {
         fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
     }
@@ -444,6 +535,10 @@ mod table {
 
     pub(super) fn with_environment(_: &str) -> Vec<Identity> {
         Vec::new()
+    }
+
+    pub(super) fn of_user(_: u32) -> Option<u64> {
+        None
     }
 
     pub(super) fn boot_id() -> String {

@@ -3,6 +3,7 @@
 
 mod calls;
 pub mod client;
+mod confinement;
 mod log;
 mod protocol;
 mod record;
@@ -13,17 +14,18 @@ mod spec;
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Write},
-    os::unix::{ffi::OsStrExt, fs::MetadataExt, net::UnixListener},
+    os::unix::{ffi::OsStrExt, net::UnixListener},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 pub use self::{
     calls::{Call, changes_the_board, pending_calls},
+    confinement::{Confinement, Power, power},
     log::newest as newest_output,
     protocol::Answer,
     record::{Exit, exit_record, has_begun, keeper},
-    spec::{ANSWER_LIMIT, Spec, Token, gateway_socket_path, socket_path, turn_socket_path},
+    spec::{ANSWER_LIMIT, PROMPT, Spec, Token, gateway_socket_path, socket_path, turn_socket_path},
 };
 use crate::process;
 
@@ -57,22 +59,14 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 /// Any program that was started like a shim, on a run directory, counts: a worker that runs a copy of ours must not pass
 /// for somebody else, and who pretends to be below a shim only limits itself.
 pub fn above(pid: u32) -> Option<PathBuf> {
-    process::ancestors(pid)
-        .filter_map(|ancestor| run_directory_of(ancestor.pid))
-        .find(|rundir| Spec::read(rundir).is_ok())
+    all_above(pid).find(|rundir| Spec::read(rundir).is_ok())
 }
 
 /// Answers the run directories of every shim above a process, nearest first: a worker may run a gateway of its own.
 ///
-/// `program` is the file that shims run, also if it was replaced by a new version since. A shim that was started by a
-/// program in another place is known by what it noted in its run directory.
-pub fn all_above(pid: u32, program: &Path) -> impl Iterator<Item = PathBuf> {
-    let shim = Program { path: program.to_owned(), file: Program::file(program) };
-    process::ancestors(pid).filter_map(move |ancestor| {
-        let rundir = run_directory_of(ancestor.pid)?;
-        let is_shim = Program::of(ancestor.pid).is_some_and(|program| program == shim);
-        (is_shim || keeper(&rundir).is_some_and(|keeper| keeper == ancestor)).then_some(rundir)
-    })
+/// A process that merely looks like a shim may be among them, but never above the shim that it is below itself.
+pub fn all_above(pid: u32) -> impl Iterator<Item = PathBuf> {
+    process::ancestors(pid).filter_map(|ancestor| run_directory_of(ancestor.pid))
 }
 
 /// The run directory in the command line of a process that was started as a shim.
@@ -81,37 +75,6 @@ fn run_directory_of(pid: u32) -> Option<PathBuf> {
     let mut words = command_line.split(|byte| *byte == 0).skip(1);
     let rundir = (words.next()? == VERB.as_bytes()).then(|| words.next()).flatten()?;
     Some(PathBuf::from(OsStr::from_bytes(rundir)))
-}
-
-/// The program that a process runs.
-struct Program {
-    path: PathBuf,
-    /// Device and number of the file.
-    file: Option<(u64, u64)>,
-}
-
-impl Program {
-    fn of(pid: u32) -> Option<Self> {
-        let link = PathBuf::from(format!("/proc/{pid}/exe"));
-        let path = std::fs::read_link(&link).ok()?;
-        // A program that was replaced by its next version keeps running under its old name with this mark.
-        let path = match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
-            Some(name) => PathBuf::from(OsStr::from_bytes(name)),
-            None => path,
-        };
-        Some(Self { path, file: Self::file(&link) })
-    }
-
-    fn file(path: &Path) -> Option<(u64, u64)> {
-        std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
-    }
-}
-
-impl PartialEq for Program {
-    /// The same file, or the same place before and after an upgrade.
-    fn eq(&self, other: &Self) -> bool {
-        self.path == other.path || (self.file.is_some() && self.file == other.file)
-    }
 }
 
 fn keep(rundir: &Path) -> io::Result<()> {

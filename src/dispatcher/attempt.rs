@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -271,6 +272,7 @@ impl Attempt {
             .max_runtime_seconds
             .and_then(|seconds| u64::try_from(seconds).ok())
             .or(profile.max_runtime.map(|limit| limit.duration().as_secs()));
+        let attachments = board.folder().join("attachments").join(task.id.as_str());
         Ok(Spec {
             run: run.id,
             board: board.slug().clone(),
@@ -287,6 +289,9 @@ impl Attempt {
             socket: place.socket.clone(),
             gateway_socket: crate::shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
             time_limit_seconds: limit,
+            confinement: profile.confine.then(|| worker::confinement(&self.desk, vec![attachments])).transpose()?,
+            max_processes: Some(settings.dispatch.max_processes.get()),
+            max_memory_bytes: settings.dispatch.max_memory_bytes.map(NonZeroU64::get),
             grace_seconds: u64::from(settings.dispatch.grace_seconds.get()),
         })
     }

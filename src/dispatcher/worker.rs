@@ -12,13 +12,14 @@ use std::{
 use super::workspace::{Reach, allowed};
 use crate::{
     board::lane::Session,
+    command::Desk,
     process::Identity,
     random,
     settings::{Environment, Profile, Prompt, Values},
     shim::{
-        Exit, Token,
+        Confinement, Exit, PROMPT, Token,
         client::{self, Update, Watch},
-        has_begun,
+        gateway_socket_path, has_begun,
     },
 };
 
@@ -98,6 +99,15 @@ pub fn environment(profile: &Profile, ours: &Environment, program: &Path) -> BTr
     env
 }
 
+/// What every worker is kept out of; `readable` is what it may read all the same.
+///
+/// # Errors
+/// When the place of our sockets cannot be told.
+pub fn confinement(desk: &Desk, readable: Vec<PathBuf>) -> io::Result<Confinement> {
+    let gateway = gateway_socket_path(desk.home(), &desk.environment.runtime_dir())?;
+    Ok(Confinement::of(desk.home(), gateway.parent().unwrap_or(desk.home()), readable))
+}
+
 /// Refuses a directory that was allowed once, when a link that was put in its way since then leads somewhere else.
 pub fn still_leads_there(home: &Path, path: &Path) -> Result<(), String> {
     let true_path = allowed(path, Reach::Anywhere, &[home.to_owned()]).map_err(|refusal| refusal.to_string())?;
@@ -123,7 +133,7 @@ pub fn session_after(last: Option<Session>, profile: &Profile) -> Session {
 /// Writes what a worker is told where nobody else can read it.
 pub fn write_prompt(rundir: &Path, text: &str) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(rundir)?;
-    let path = rundir.join("prompt");
+    let path = rundir.join(PROMPT);
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
     file.write_all(text.as_bytes())?;
     Ok(path)

@@ -25,7 +25,7 @@ use crate::{
     control::Control,
     dispatcher::{Adoption, Dispatcher, Handle},
     notifier::{Notifier, Platforms},
-    random,
+    process, random,
     settings::{Environment, Role, Settings},
     shim, telemetry,
 };
@@ -51,6 +51,7 @@ const CLOSING: Duration = Duration::from_secs(3);
 /// work is done.
 pub async fn up(up: Up) -> Result<(), Error> {
     let Up { home, environment, settings, console, stay } = up;
+    process::keep_memory_private()?;
     let _lock = GatewayLock::take(&home).await?;
     let adoption = Arc::new(Adoption::begin());
     let clock = Clock::system();
@@ -96,9 +97,8 @@ pub async fn up(up: Up) -> Result<(), Error> {
     let program = std::env::current_exe()?;
     let dispatcher = Dispatcher::new(desk.clone(), program.clone(), TaskTracker::new());
     let dispatching = tokio::spawn(dispatcher.run(asks, work.clone()));
-    let answering = tokio::spawn(Lanes::new(desk.clone(), program.clone()).run(work.clone()));
-    let control =
-        Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone(), program });
+    let answering = tokio::spawn(Lanes::new(desk.clone(), program).run(work.clone()));
+    let control = Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone() });
     let controlling = tokio::spawn(control.serve(listener, work.clone()));
     tell(console.as_ref(), &banner);
     let working = tokio::spawn(Arc::clone(&gateway).work(work.clone()));

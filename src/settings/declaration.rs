@@ -40,6 +40,10 @@ section! {
         claim_ttl_seconds: Seconds<1> = Seconds::new(900),
         /// The time between asking a worker to stop and killing it.
         grace_seconds: Seconds = Seconds::new(5),
+        /// The most processes and threads that one worker may have at once. It holds where workers have a control group for it, or the gateway's account is not root.
+        max_processes: NonZeroU32 = count(2_048),
+        /// The most memory that the processes of one worker may have together, in bytes. It holds where workers have a control group for it.
+        max_memory_bytes: Option<NonZeroU64> = None,
         /// Start nothing until this is taken back.
         paused: bool = false,
         /// The profile that ready tasks without an assignee are given to.

@@ -95,6 +95,8 @@ section! {
         max_running: Option<NonZeroU32> = None,
         /// The longest that a run may take when its task does not say.
         max_runtime: Option<Period> = None,
+        /// Keep its workers out of the gateway's home, where the kernel can; see [how far workers can be trusted](operations.md#how-far-workers-can-be-trusted).
+        confine: bool = true,
         /// Start none of its tasks until this is taken back.
         paused: bool = false,
         /// Roles that may give it tasks; higher roles may too.
@@ -114,6 +116,7 @@ pub struct Profile {
     pub workspace: WorkspaceDefault,
     pub max_running: Option<NonZeroU32>,
     pub max_runtime: Option<Period>,
+    pub confine: bool,
     pub paused: bool,
     /// Its calls are taken from files as well.
     pub outbox: bool,
@@ -232,6 +235,7 @@ impl Profile {
             workspace: settings.workspace,
             max_running: settings.max_running,
             max_runtime: settings.max_runtime,
+            confine: settings.confine,
             paused: settings.paused,
             outbox: settings.outbox,
             session_pattern: settings.session_pattern,

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     clock::Clock,
     dispatcher::workspace::Opened,
-    process::{self, Ending, Identity, Tree},
+    process::{self, Bounds, Ending, Identity, Tree},
 };
 
 /// Runs the worker of a specification and answers when its last process is gone and the record is written.
@@ -31,7 +31,7 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
     let (started_at, started) = (clock.now(), Instant::now());
     record::begin(rundir, &own)?;
     // The worker is started first: while this process has one thread, and before anything else takes time.
-    let worker = start(spec);
+    let worker = start(rundir, spec);
     let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));
     let calls = Arc::new(Calls::new(rundir, spec));
 
@@ -179,7 +179,9 @@ impl Run {
         let mut grace = grace;
         while !state.all_ended {
             drop(state);
-            tree.kill(grace, Duration::from_secs(1));
+            if !tree.ask(grace) {
+                tree.kill(Duration::from_secs(1));
+            }
             grace = Duration::ZERO;
             state = locked(&self.state);
             if !state.all_ended {
@@ -222,7 +224,7 @@ struct Worker {
     answer: Option<(Answer, PipeReader)>,
 }
 
-fn start(spec: &Spec) -> Result<Worker, String> {
+fn start(rundir: &Path, spec: &Spec) -> Result<Worker, String> {
     let log = Log::open(&spec.log, spec.log_limit_bytes)
         .map_err(|error| format!("cannot open the log `{}`: {error}", spec.log.display()))?;
     let Some((program, arguments)) = spec.argv.split_first() else {
@@ -248,6 +250,7 @@ fn start(spec: &Spec) -> Result<Worker, String> {
             (stdout, Some((answer, printed)))
         }
     };
+    let bounds = bounds(rundir, spec)?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -262,7 +265,7 @@ fn start(spec: &Spec) -> Result<Worker, String> {
         Some(held) => rustix::process::fchdir(held).map_err(|error| failed(error.into()))?,
         None => drop(command.current_dir(&spec.cwd)),
     }
-    let child = process::bind_to_keeper(&mut command).spawn().map_err(failed);
+    let child = process::bind_to_keeper(&mut command, bounds).spawn().map_err(failed);
     if held.is_some() {
         rustix::process::chdir("/").map_err(|error| failed(error.into()))?;
     }
@@ -271,6 +274,15 @@ fn start(spec: &Spec) -> Result<Worker, String> {
     let identity = Identity::of_child(child.id());
     let tail = log.tail();
     Ok(Worker { identity, log, output, tail, answer })
+}
+
+fn bounds(rundir: &Path, spec: &Spec) -> Result<Bounds, String> {
+    let fence = spec.confinement.as_ref().map(|confinement| confinement.fence(rundir, spec)).transpose();
+    let fence = fence.map_err(|error| format!("the worker cannot be confined: {error}"))?.flatten();
+    // The system counts what a user has in all, so a worker is granted its share on top of what is there.
+    let share = spec.max_processes.filter(|_| !rustix::process::getuid().is_root());
+    let user_processes = share.and_then(|share| Some(process::user_processes()? + u64::from(share)));
+    Ok(Bounds { fence, user_processes, ..Bounds::default() })
 }
 
 fn in_background(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {

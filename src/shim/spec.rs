@@ -9,10 +9,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Confinement;
 use crate::{
     board::id::{BoardSlug, TaskId},
     random,
 };
+
+/// The file in a run's directory that says what the worker is to do.
+pub const PROMPT: &str = "prompt";
 
 /// The most that is kept of an answer.
 pub const ANSWER_LIMIT: u64 = 1 << 20;
@@ -48,6 +52,15 @@ pub struct Spec {
     pub socket: PathBuf,
     pub gateway_socket: PathBuf,
     pub time_limit_seconds: Option<u64>,
+    /// What the worker is kept out of; without it, of nothing.
+    #[serde(default)]
+    pub confinement: Option<Confinement>,
+    /// The most processes and threads that the worker may have at once.
+    #[serde(default)]
+    pub max_processes: Option<u32>,
+    /// The most memory that the worker's processes may have together.
+    #[serde(default)]
+    pub max_memory_bytes: Option<u64>,
     /// How long processes may take to end when asked, before they are killed.
     pub grace_seconds: u64,
 }

@@ -50,6 +50,9 @@ impl Rig {
             socket: at("shim.sock"),
             gateway_socket: at("gateway.sock"),
             time_limit_seconds: None,
+            confinement: None,
+            max_processes: None,
+            max_memory_bytes: None,
             grace_seconds: 5,
         };
         Self { home, spec, shim: 0, identity: None }
@@ -85,6 +88,16 @@ impl Rig {
         match next(&mut watch).await {
             Update::Started(worker) => (watch, worker),
             other => panic!("expected a start, got {other:?}"),
+        }
+    }
+
+    /// Starts the shim of a worker that cannot start, and answers why it cannot.
+    pub(crate) async fn fail(&mut self) -> (Watch, String) {
+        self.launch();
+        let mut watch = self.watch().await;
+        match next(&mut watch).await {
+            Update::Failed(error) => (watch, error),
+            other => panic!("expected a failure, got {other:?}"),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Read},
+    num::NonZeroU64,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{
@@ -251,6 +252,9 @@ impl Run {
             socket: self.socket.clone(),
             gateway_socket: shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
             time_limit_seconds: Some(limit.as_secs().max(1)),
+            confinement: profile.confine.then(|| worker::confinement(&self.desk, Vec::new())).transpose()?,
+            max_processes: Some(settings.dispatch.max_processes.get()),
+            max_memory_bytes: settings.dispatch.max_memory_bytes.map(NonZeroU64::get),
             grace_seconds: u64::from(settings.dispatch.grace_seconds.get()),
         })
     }
