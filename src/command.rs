@@ -22,7 +22,7 @@ pub use desk::{Desk, GatewayFacts, Outcome, Press, Receipt, SharedSettings};
 pub use parse::{Mistake, from_arguments, from_chat, from_words};
 pub use reply::Reply;
 pub use run::prompt;
-pub(crate) use run::{in_lane, is_paused, paused_profiles, readable};
+pub(crate) use run::{in_lane, is_paused, is_paused_by_hand, paused_profiles, readable};
 pub use spec::spec;
 pub use text::{command_of, named_verb, slash_command};
 pub use verbs::{Kanban, Verb};

@@ -5,16 +5,17 @@
 mod adoption;
 mod attempt;
 mod call;
-mod cap;
 mod gone;
+mod ground;
 mod place;
 mod recovery;
+pub mod scene;
 pub mod worker;
 pub mod workspace;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
@@ -28,19 +29,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::{
     adoption::{Adopted, Adoption},
     call::{answer, apply_call, caller_of},
+    gone::is_without_directory,
     place::{TURN_LOGS, log, turn_log},
     recovery::stop_what_was_closed,
 };
-use self::{attempt::Attempt, cap::Room};
+use self::{
+    attempt::Attempt,
+    ground::Ground,
+    scene::{AtWork, Candidate, Cap, Hands, Hindrance, Scene, Switches, ground_of},
+};
 use crate::{
     board::{
-        Actor, Board, BoardSlug, Error, Fault, ProfileName, Reason, TaskId,
-        attempt::Patience,
-        run::EndedBy,
-        task::{Task, WorkspaceKind},
+        Actor, Board, BoardSlug, Error, Fault, ProfileName, Reason, TaskId, attempt::Patience, run::EndedBy, task::Task,
     },
     clock::Millis,
-    command::{Desk, is_paused, paused_profiles},
+    command::{Desk, is_paused_by_hand, paused_profiles},
     gateway::lock::GatewayLock,
     settings::Settings,
     shim::Token,
@@ -85,8 +88,13 @@ pub struct Report {
     /// Tasks whose profile runs as many workers as it may, with their number.
     pub profile_full: Vec<(TaskId, ProfileName, usize)>,
     pub given_default: Vec<TaskId>,
+    /// Ready tasks that were looked at and did not start, with the reason.
+    pub held: Vec<(TaskId, Hindrance)>,
     pub paused: bool,
 }
+
+/// How many tasks that did not start a report names.
+const HELD: usize = 1_000;
 
 #[derive(Clone, Debug)]
 pub struct Started {
@@ -96,9 +104,12 @@ pub struct Started {
     pub workspace: String,
 }
 
-/// Asks a running dispatcher for a look.
+/// Asks a running dispatcher for a look, and knows the workers that it has in hand.
 #[derive(Clone)]
-pub struct Handle(mpsc::Sender<Ask>);
+pub struct Handle {
+    asks: mpsc::Sender<Ask>,
+    hands: Hands,
+}
 
 type Ask = (Look, oneshot::Sender<Result<Report, Error>>);
 
@@ -106,19 +117,28 @@ impl Handle {
     /// A handle, and the end of it that the dispatcher listens to.
     pub fn new() -> (Self, Asks) {
         let (asks, asked) = mpsc::channel(64);
-        (Self(asks), Asks(asked))
+        let hands = Hands::default();
+        (Self { asks, hands: hands.clone() }, Asks { asked, hands })
+    }
+
+    /// The workers in hand, those among them whose end is awaited.
+    pub fn at_work(&self) -> Arc<[AtWork]> {
+        self.hands.get()
     }
 
     pub async fn look(&self, look: Look) -> Result<Report, Error> {
         let (answer, answered) = oneshot::channel();
         let stopped = || Error::from(Fault::new("the dispatcher is stopping"));
-        self.0.send((look, answer)).await.map_err(|_| stopped())?;
+        self.asks.send((look, answer)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }
 
 /// What is asked of a dispatcher.
-pub struct Asks(mpsc::Receiver<Ask>);
+pub struct Asks {
+    asked: mpsc::Receiver<Ask>,
+    hands: Hands,
+}
 
 /// A run is known by its board and its number there.
 type Key = (BoardSlug, i64);
@@ -129,7 +149,7 @@ struct Live {
     task: TaskId,
     profile: Option<ProfileName>,
     /// The directory that nobody else may write to while it runs.
-    directory: Option<PathBuf>,
+    ground: Option<Ground>,
     rundir: PathBuf,
     socket: PathBuf,
     token: Token,
@@ -146,6 +166,8 @@ pub struct Dispatcher {
     versions: HashMap<BoardSlug, i64>,
     /// A task could not start at the last look since its directory is gone.
     awaits_directory: bool,
+    /// Where the others of this process learn who is at work.
+    hands: Hands,
 }
 
 impl Dispatcher {
@@ -160,11 +182,20 @@ impl Dispatcher {
             starts_only: AtomicBool::new(false),
             failure_limits: Mutex::default(),
         });
-        Self { desk, live: HashMap::new(), ended, attempt, versions: HashMap::new(), awaits_directory: false }
+        Self {
+            desk,
+            live: HashMap::new(),
+            ended,
+            attempt,
+            versions: HashMap::new(),
+            awaits_directory: false,
+            hands: Hands::default(),
+        }
     }
 
     /// Takes up the runs of an earlier gateway, then looks whenever there is reason to, until shutdown. Workers live on.
     pub async fn run(mut self, mut asks: Asks, shutdown: CancellationToken) {
+        self.hands = asks.hands.clone();
         if let Err(error) = self.take_up().await {
             tracing::error!(%error, "runs of an earlier gateway could not be taken up");
         }
@@ -186,7 +217,7 @@ impl Dispatcher {
                 () = shutdown.cancelled() => return,
                 () = wake.dispatcher.notified() => {}
                 Some(key) = self.ended.recv() => drop(self.live.remove(&key)),
-                Some((look, answer)) = asks.0.recv() => {
+                Some((look, answer)) = asks.asked.recv() => {
                     // Who asked may have gone away; the look is done all the same.
                     let _ = answer.send(self.look(&look).await);
                     due = false;
@@ -199,7 +230,9 @@ impl Dispatcher {
 
     /// One look: what is due is released, what was taken away is stopped, what may start is started.
     async fn look(&mut self, look: &Look) -> Result<Report, Error> {
-        let mut report = Report { paused: is_paused(&self.desk).await?, ..Report::default() };
+        let by_hand = is_paused_by_hand(&self.desk).await?;
+        let settings = self.desk.settings.get();
+        let mut report = Report { paused: by_hand || settings.dispatch.paused, ..Report::default() };
         while let Ok(key) = self.ended.try_recv() {
             self.live.remove(&key);
         }
@@ -212,9 +245,22 @@ impl Dispatcher {
         }
         self.awaits_directory = false;
         if !report.paused {
-            self.start(&boards, look, &mut report).await?;
+            self.start(&boards, look, &settings, &mut report).await?;
         }
+        self.hands.set(self.at_work());
         Ok(report)
+    }
+
+    /// The workers that are not known to be gone.
+    fn at_work(&self) -> Vec<AtWork> {
+        let live = self.live.iter().map(|((board, run), live)| AtWork {
+            board: board.clone(),
+            task: live.task.clone(),
+            run: *run,
+            profile: live.profile.clone(),
+            ground: live.ground.clone(),
+        });
+        live.collect()
     }
 
     async fn boards(&self, look: &Look) -> Result<Vec<Board>, Error> {
@@ -278,67 +324,115 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn start(&mut self, boards: &[Board], look: &Look, report: &mut Report) -> Result<(), Error> {
-        let settings = self.desk.settings.get();
-        let mut room =
-            Room::new(&settings, self.live.iter().map(|((board, _), live)| (board.clone(), live.clone())), look.max);
+    async fn start(
+        &mut self,
+        boards: &[Board],
+        look: &Look,
+        settings: &Settings,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        // What a dry run leaves undone counts as done all the same.
+        let mut besides = Vec::new();
         for board in boards {
-            self.give_to_default(board, &settings, look, report).await?;
+            let mut due = if look.dry_run { board.read().await?.due(self.desk.now()).await? } else { Vec::new() };
+            for task in &mut due {
+                task.not_before = None;
+                task.assignee = task.assignee.take().or_else(|| settings.dispatch.default_assignee.clone());
+            }
+            besides.extend(due.into_iter().filter(|task| task.assignee.is_some()).map(|task| (board, task)));
+            besides.extend(self.give_to_default(board, settings, look, report).await?);
         }
         if look.board.is_some() {
-            self.tell_what_cannot_start(boards, &settings, report).await?;
+            self.tell_what_cannot_start(boards, settings, report).await?;
         }
-        let stopped = self.stopped_profiles(boards, &settings).await?;
-        let mut skip = 0;
+        let paused_profiles = paused_profiles(&self.desk).await?;
+        // Whoever looks starts, be it a gateway or a command line in its place.
+        let switches = Switches { is_paused: false, paused_profiles: &paused_profiles, gateway_runs: true };
+        let mut scene = Scene::new(settings, switches, &self.at_work(), self.desk.now());
+        // Caps, rests and directories hold over all boards, also for a look at one.
+        for board in self.boards(&Look::default()).await? {
+            scene.add_board(&board).await?;
+        }
+        if look.board.is_none() && scene.is_full() {
+            return Ok(());
+        }
+        let mut stopped: Vec<Cap> = Vec::new();
+        let mut passed = Passed::new();
         loop {
-            let (mut candidates, more) = self.candidates(boards, &settings, &stopped, skip).await?;
+            let (mut candidates, more) = self.candidates(boards, &scene, &stopped, &passed).await?;
+            candidates.append(&mut besides);
             candidates
                 .sort_by(|(_, a), (_, b)| (-a.priority, a.created_at, &a.id).cmp(&(-b.priority, b.created_at, &b.id)));
             for (board, task) in candidates {
-                if room.is_full() {
+                let left = look.max.is_none_or(|most| report.started.len() < most as usize);
+                if !left || stopped.contains(&Cap::Global) {
                     return Ok(());
                 }
-                self.start_one(board, task, look, &settings, &mut room, report).await?;
+                let id = task.id.clone();
+                let queue = (board.slug().clone(), task.assignee.clone());
+                let hindrance = match self.start_one(board, task, look, &mut scene, report).await? {
+                    Fate::Moved => continue,
+                    Fate::Listed => {
+                        *passed.entry(queue).or_default() += 1;
+                        continue;
+                    }
+                    Fate::Held(hindrance) => hindrance,
+                };
+                *passed.entry(queue).or_default() += 1;
+                match &hindrance {
+                    Hindrance::CapFull { cap: Cap::Profile(profile), workers, .. } => {
+                        report.profile_full.push((id.clone(), profile.clone(), workers.len()));
+                        stopped.push(Cap::Profile(profile.clone()));
+                    }
+                    Hindrance::CapFull { cap, .. } => stopped.push(cap.clone()),
+                    _ => {}
+                }
+                if report.held.len() < HELD {
+                    report.held.push((id, hindrance));
+                }
             }
-            if !more || room.is_full() {
+            if !more {
                 return Ok(());
             }
-            skip += PAGE;
         }
     }
 
+    /// Starts a task, or answers what keeps it from starting.
     async fn start_one(
         &mut self,
         board: &Board,
         task: Task,
         look: &Look,
-        settings: &Settings,
-        room: &mut Room,
+        scene: &mut Scene<'_>,
         report: &mut Report,
-    ) -> Result<(), Error> {
-        let Some(profile) = task.assignee.as_ref().and_then(|name| settings.profiles.get(name)) else { return Ok(()) };
-        // The worker of an earlier run of this task must be gone before the next one begins.
-        if self.live.iter().any(|((slug, _), live)| slug == board.slug() && live.task == task.id) {
-            return Ok(());
+    ) -> Result<Fate, Error> {
+        let mut candidate = Candidate::of(board.slug(), &task);
+        let mut hindrance = scene.hindrance(&candidate);
+        if hindrance.is_none() {
+            candidate.is_gone = self.has_no_directory(board, &task, look.dry_run).await?;
+            hindrance = scene.hindrance(&candidate);
         }
-        let directory = match (task.workspace_kind, &task.workspace_path) {
-            (WorkspaceKind::Dir, Some(path)) => Some(std::fs::canonicalize(path).unwrap_or_else(|_| path.into())),
-            (WorkspaceKind::Dir | WorkspaceKind::Scratch | WorkspaceKind::Worktree, _) => None,
+        if let Some(hindrance) = hindrance {
+            return Ok(Fate::Held(hindrance));
+        }
+        let Some(profile) = task.assignee.as_ref().and_then(|name| scene.settings.profiles.get(name)) else {
+            return Ok(Fate::Listed);
         };
-        if let Some(current) = room.profile_is_full(profile) {
-            report.profile_full.push((task.id, profile.name.clone(), current));
-            return Ok(());
-        }
-        if !room.has_place(board.slug(), directory.as_deref()) {
-            return Ok(());
-        }
-        if self.has_no_directory(board, &task, look.dry_run).await? {
-            return Ok(());
-        }
+        let ground = ground_of(task.workspace_kind, task.workspace_path.as_deref().map(Path::new));
+        let mut worker = AtWork {
+            board: board.slug().clone(),
+            task: task.id.clone(),
+            run: 0,
+            profile: Some(profile.name.clone()),
+            ground: ground.clone(),
+        };
         if look.dry_run {
-            room.take(board.slug(), &profile.name, directory);
+            if !task.parents_waived && !board.read().await?.open_parents(&task.id).await?.is_empty() {
+                return Ok(Fate::Listed);
+            }
+            scene.add_worker(worker);
             report.started.push(Started { task: task.id, profile: profile.name.clone(), workspace: String::new() });
-            return Ok(());
+            return Ok(Fate::Listed);
         }
         let now = self.desk.now();
         let mut tx = board.write().await?;
@@ -346,41 +440,53 @@ impl Dispatcher {
             Ok(claim) => claim,
             Err(error) if error.reason() == Some(Reason::OpenParents) => {
                 tx.demote(&task.id, now).await?;
-                return tx.commit().await;
+                tx.commit().await?;
+                return Ok(Fate::Moved);
             }
             // Somebody was faster, or has changed it since.
-            Err(Error::Refused(_)) => return Ok(()),
+            Err(Error::Refused(_)) => return Ok(Fate::Moved),
             Err(fault) => return Err(fault),
         };
         tx.commit().await?;
-        room.take(board.slug(), &profile.name, directory.clone());
+        worker.run = claim.run.id;
+        scene.add_worker(worker);
         let key = (board.slug().clone(), claim.run.id);
         let workspace = claim.task.workspace_path.clone().unwrap_or_else(|| {
             workspace::scratch_root(board.folder()).join(claim.task.id.as_str()).display().to_string()
         });
         report.started.push(Started { task: claim.task.id.clone(), profile: profile.name.clone(), workspace });
-        let live = self.attempt.begin(board.clone(), claim, profile.clone(), directory, look.failure_limit);
+        let live = self.attempt.begin(board.clone(), claim, profile.clone(), ground, look.failure_limit);
         self.live.insert(key, live);
-        Ok(())
+        Ok(Fate::Moved)
     }
 
-    /// The tasks that may start by what the board says, with whether there are more behind them.
+    /// The tasks that may start by what the board says, with whether there are more behind them. What is known to be
+    /// stopped as a whole is not read at all.
     async fn candidates<'b>(
         &self,
         boards: &'b [Board],
-        settings: &Settings,
-        stopped: &[ProfileName],
-        skip: i64,
+        scene: &Scene<'_>,
+        stopped: &[Cap],
+        passed: &Passed,
     ) -> Result<(Vec<(&'b Board, Task)>, bool), Error> {
-        let now = self.desk.now();
         let mut candidates = Vec::new();
         let mut more = false;
+        let is_stopped = |name: &ProfileName| {
+            stopped.contains(&Cap::Profile(name.clone()))
+                || scene.paused_profiles.contains(name)
+                || scene.parked().iter().any(|parked| parked.profile == *name)
+        };
         for board in boards {
+            if stopped.contains(&Cap::Board(board.slug().clone())) {
+                continue;
+            }
             let mut tx = board.read().await?;
             for profile in
-                settings.profiles.iter().filter(|profile| !profile.paused && !stopped.contains(&profile.name))
+                scene.settings.profiles.iter().filter(|profile| !profile.paused && !is_stopped(&profile.name))
             {
-                let page = tx.to_start(&profile.name, now, PAGE, skip).await?;
+                let queue = (board.slug().clone(), Some(profile.name.clone()));
+                let behind = passed.get(&queue).copied().unwrap_or(0);
+                let page = tx.to_start(&profile.name, scene.now, PAGE, behind).await?;
                 more |= i64::try_from(page.len()).unwrap_or(PAGE) == PAGE;
                 candidates.extend(page.into_iter().map(|task| (board, task)));
             }
@@ -388,39 +494,30 @@ impl Dispatcher {
         Ok((candidates, more))
     }
 
-    /// Profiles that a person has paused, or that rest since their agent has reached a limit.
-    async fn stopped_profiles(&self, boards: &[Board], settings: &Settings) -> Result<Vec<ProfileName>, Error> {
-        let mut stopped = paused_profiles(&self.desk).await?;
-        for board in boards {
-            stopped.extend(
-                board.read().await?.parked_profiles(self.desk.now()).await?.into_iter().map(|(name, _, _)| name),
-            );
-        }
-        stopped.extend(settings.profiles.iter().filter(|profile| profile.paused).map(|profile| profile.name.clone()));
-        Ok(stopped)
-    }
-
-    async fn give_to_default(
+    /// Gives ready tasks of nobody to the profile that the settings name. A dry run answers them as they would be.
+    async fn give_to_default<'b>(
         &self,
-        board: &Board,
+        board: &'b Board,
         settings: &Settings,
         look: &Look,
         report: &mut Report,
-    ) -> Result<(), Error> {
-        let Some(default) = &settings.dispatch.default_assignee else { return Ok(()) };
+    ) -> Result<Vec<(&'b Board, Task)>, Error> {
+        let Some(default) = &settings.dispatch.default_assignee else { return Ok(Vec::new()) };
         let unassigned = board.read().await?.ready_unassigned(PAGE).await?;
         if unassigned.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         report.given_default.extend(unassigned.iter().map(|task| task.id.clone()));
         if look.dry_run {
-            return Ok(());
+            let given = |task| (board, Task { assignee: Some(default.clone()), not_before: None, ..task });
+            return Ok(unassigned.into_iter().map(given).collect());
         }
         let mut tx = board.write().await?;
         for task in unassigned {
             tx.assign(&Actor::Gateway, &task.id, Some(default), self.desk.now()).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(Vec::new())
     }
 
     async fn tell_what_cannot_start(
@@ -492,6 +589,18 @@ pub async fn look_once(desk: &Desk, look: Look) -> Result<Report, Error> {
         reclaimed: report.reclaimed + looked.reclaimed,
         ..looked
     })
+}
+
+/// How many ready tasks of each board and assignee a look has passed over.
+type Passed = HashMap<(BoardSlug, Option<ProfileName>), i64>;
+
+/// What a look has done with a ready task.
+enum Fate {
+    /// It is ready no more.
+    Moved,
+    /// It is as it was: a dry run only tells of it.
+    Listed,
+    Held(Hindrance),
 }
 
 /// Who holds the claims of a dispatcher.

@@ -110,6 +110,7 @@ impl World {
             gateway_runs: self.gateway_runs,
             paused: self.paused,
             paused_profiles: &self.paused_profiles,
+            at_work: &[],
             prefix: if self.thread.is_some() { "/kanban" } else { "kanban" },
             here: if self.thread.is_some() { "/kanban" } else { "kanban" },
         };
@@ -881,7 +882,7 @@ async fn why_tells_a_question_from_used_up_attempts_whichever_came_first() {
     assert_eq!(world.why(&asked).await.0, "question");
     assert_eq!(world.why(&failed).await.0, "gave_up");
     let shown = world.text(&["show", asked.as_str()], &[(&asked, "ID")]).await;
-    let why = "  why:       it waits for an answer by a person: which?; `kanban answer ID 'YOUR ANSWER'`";
+    let why = "  why:       it waits for an answer by a person since 2026-11-22 14:38: which?; `kanban answer ID 'YOUR ANSWER'`";
     assert!(shown.lines().any(|line| line == why), "{shown}");
 }
 
@@ -1014,13 +1015,16 @@ async fn why_knows_caps_rests_and_shared_directories_over_all_boards() {
 async fn settings_that_pause_are_named() {
     let world = World::with("[dispatch]\npaused = true\n[profiles.claude]\ncommand = [\"claude\"]\n").await;
     let id = world.create(of("claude", "x")).await;
-    assert_eq!(world.why(&id).await, ("paused".to_owned(), "kanban settings show".to_owned()));
+    // No command of ours writes into the file, so none is named.
+    assert_eq!(world.why(&id).await, ("paused".to_owned(), "-".to_owned()));
+    let said = world.text(&["why", id.as_str()], &[(&id, "t_x")]).await;
+    assert_snapshot!(said, @"t_x is ready (paused): the settings say `dispatch.paused = true`; set it to `false` in `HOME/kanban.toml`, and have them read again with a restart or SIGHUP");
     let world = World::with(
         "[dispatch]\ndefault_assignee = \"claude\"\n[profiles.claude]\ncommand = [\"claude\"]\npaused = true\n",
     )
     .await;
     let id = world.create(task("x")).await;
-    assert_eq!(world.why(&id).await, ("profile_paused".to_owned(), "kanban settings show".to_owned()));
+    assert_eq!(world.why(&id).await, ("profile_paused".to_owned(), "-".to_owned()));
 }
 
 #[tokio::test]

@@ -186,9 +186,14 @@ impl Tx {
         Ok(())
     }
 
+    /// The scheduled tasks whose time has come.
+    pub async fn due(&mut self, now: Millis) -> Result<Vec<Task>, Error> {
+        Ok(sql!(self, DUE, now; fetch_all))
+    }
+
     /// Releases the scheduled tasks whose time has come. Answers how many.
     pub async fn release_due(&mut self, now: Millis) -> Result<usize, Error> {
-        let due: Vec<Task> = sql!(self, DUE, now; fetch_all);
+        let due = self.due(now).await?;
         for task in &due {
             let status = self.release(task, false).await?;
             self.record(Kind::Unblocked, task, None, json!({"by": "schedule", "status": status}), now).await?;

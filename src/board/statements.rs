@@ -528,7 +528,8 @@ statements! {
     DELETE_OLD_MESSAGES = "DELETE FROM messages WHERE created_at < $1 AND task_id IN (SELECT id FROM tasks WHERE status IN ('done', 'archived'))";
 
     // Looking
-    RUNNING = "SELECT tasks.id AS task_id, runs.profile, runs.claim_expires, tasks.workspace_kind, tasks.workspace_path FROM tasks \
+    RUNNING = "SELECT tasks.id AS task_id, runs.id AS run_id, runs.profile, runs.claim_expires, tasks.workspace_kind, tasks.workspace_path, \
+        runs.workspace AS run_workspace, runs.holder, runs.started_at, runs.last_heartbeat_at, tasks.tenant FROM tasks \
         JOIN runs ON runs.id = tasks.current_run WHERE tasks.status = 'running' ORDER BY runs.id";
     COUNT_EVENTS_OF = "SELECT CAST(count(*) AS BIGINT) FROM events WHERE task_id = $1";
     HAND_OFFS = "SELECT tasks.id AS task_id, tasks.status, tasks.completed_at, tasks.result, runs.ended_at, runs.profile, runs.summary, runs.metadata \

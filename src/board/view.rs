@@ -75,11 +75,18 @@ pub struct Count {
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Running {
     pub task_id: TaskId,
+    pub run_id: i64,
     pub profile: Option<ProfileName>,
     /// When a claim by hand ends; none for a worker.
     pub claim_expires: Option<Millis>,
     pub workspace_kind: WorkspaceKind,
     pub workspace_path: Option<String>,
+    /// Where its run works, once that is settled.
+    pub run_workspace: Option<String>,
+    pub holder: String,
+    pub started_at: Millis,
+    pub last_heartbeat_at: Option<Millis>,
+    pub tenant: Option<String>,
 }
 
 /// What an ended parent hands on to its children.

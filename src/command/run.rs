@@ -31,7 +31,7 @@ use crate::{
 };
 
 use self::attach::Stored;
-pub(crate) use self::dispatch::{is_paused, paused_profiles};
+pub(crate) use self::dispatch::{is_paused, is_paused_by_hand, paused_profiles};
 pub(super) use self::here::{here, wanted};
 pub(crate) use self::{access::readable, agent::in_lane};
 
@@ -184,6 +184,7 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
     let settings = desk.settings.get();
     let zone = TimeZone::system();
     let paused_profiles = paused_profiles(desk).await?;
+    let at_work = desk.gateway.as_ref().map(|gateway| gateway.dispatcher.at_work()).unwrap_or_default();
     let here = desk.program(caller, board.slug());
     let hidden = hidden_boards(desk, caller).await?;
     let rights = if caller.actor.is_person() { Some(rights(caller, board).await?) } else { None };
@@ -202,8 +203,9 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         home: desk.home(),
         in_chat: matches!(caller.place, Place::Thread(_)),
         gateway_runs: desk.gateway.is_some(),
-        paused: is_paused(desk).await?,
+        paused: is_paused_by_hand(desk).await?,
         paused_profiles: &paused_profiles,
+        at_work: &at_work,
         prefix: caller.prefix(),
         here: &here,
     };
@@ -260,6 +262,7 @@ pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run) -> Resul
         gateway_runs: true,
         paused: false,
         paused_profiles: &[],
+        at_work: &[],
         prefix: "kanban",
         here: "kanban",
     };

@@ -1,8 +1,8 @@
 //! What the verbs that look at the board answer. None of them changes anything.
 
+mod answer;
 mod assignees;
 mod attachments;
-mod circumstances;
 mod context;
 mod diagnostics;
 mod document;
@@ -26,10 +26,12 @@ use crate::{
     board::{Board, BoardSlug, Boards, Error, ProfileName, TaskId, Tx},
     clock::Millis,
     command::access::sees_task,
+    dispatcher::scene::{AtWork, Scene, Switches},
     settings::{Rights, Settings},
 };
 
 pub use self::{
+    answer::Answer,
     assignees::assignees,
     attachments::attachments,
     context::{LIMIT as CONTEXT_LIMIT, context, prompt},
@@ -43,7 +45,7 @@ pub use self::{
     stats::stats,
     tail::{line as event_line, tail},
     watches::watches,
-    why::{Answer, Cap, Reason, reason, why},
+    why::{Reason, reason, why},
 };
 
 /// Who looks, from where, and what holds outside of the board at that moment.
@@ -71,13 +73,22 @@ pub struct View<'a> {
     pub paused: bool,
     /// The profiles that somebody has paused with `dispatch pause PROFILE`.
     pub paused_profiles: &'a [ProfileName],
+    /// The workers that the gateway has in hand, those among them whose end is awaited.
+    pub at_work: &'a [AtWork],
     /// How the asker calls the program: `kanban` or `/kanban`.
     pub prefix: &'a str,
     /// The same for a command on this board: `/kanban --board ops` where the board has to be said.
     pub here: &'a str,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// What decides about starts, as a look of the dispatcher would find it now.
+    async fn scene(&self, tx: &mut Tx) -> Result<Scene<'a>, Error> {
+        let switches =
+            Switches { is_paused: self.paused, paused_profiles: self.paused_profiles, gateway_runs: self.gateway_runs };
+        Scene::gather((self.board.slug(), tx), self.boards, self.settings, switches, self.at_work, self.now).await
+    }
+
     /// Those of some tasks that the asker may look at.
     async fn seen(&self, tx: &mut Tx, ids: Vec<TaskId>) -> Result<Vec<TaskId>, Error> {
         let Some(rights) = self.rights else { return Ok(ids) };

@@ -20,6 +20,7 @@ use super::{
     Key, Live,
     call::apply_call,
     gone::{directory_of, is_gone},
+    ground::Ground,
     patience,
     place::Place,
     worker::{
@@ -67,7 +68,7 @@ impl Attempt {
         board: Board,
         claim: Claim,
         profile: Profile,
-        directory: Option<PathBuf>,
+        ground: Option<Ground>,
         failure_limit: Option<u32>,
     ) -> Live {
         let token = Token::new(claim.token.expose().to_owned());
@@ -75,7 +76,7 @@ impl Attempt {
         let live = Live {
             task: claim.task.id.clone(),
             profile: Some(profile.name.clone()),
-            directory,
+            ground,
             rundir: place.as_ref().map(|place| place.rundir.clone()).unwrap_or_default(),
             socket: place.as_ref().map(|place| place.socket.clone()).unwrap_or_default(),
             token: token.clone(),

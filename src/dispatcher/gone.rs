@@ -7,7 +7,7 @@ use super::{
     workspace::{Closed, Opened},
 };
 use crate::board::{
-    Board, Error, TaskId,
+    Board, Error, TaskId, Tx,
     task::{Task, WorkspaceKind},
 };
 
@@ -49,6 +49,15 @@ pub(super) async fn is_gone(board: &Board, id: &TaskId) -> bool {
         Ok::<_, Error>(tx.workplace(id).await?.and_then(|workplace| opened(&workplace.root, &task)))
     };
     matches!(found.await, Ok(Some(Err(Closed::Gone(_)))))
+}
+
+/// Whether a ready task cannot start since its directory is not there, as a look would find.
+pub async fn is_without_directory(tx: &mut Tx, task: &Task) -> Result<bool, Error> {
+    if task.workspace_kind == WorkspaceKind::Scratch {
+        return Ok(false);
+    }
+    let workplace = tx.workplace(&task.id).await?;
+    Ok(matches!(workplace.and_then(|workplace| opened(&workplace.root, task)), Some(Err(Closed::Gone(_)))))
 }
 
 fn opened(root: &str, task: &Task) -> Option<Result<Opened, Closed>> {

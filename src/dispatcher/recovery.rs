@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Dispatcher, HOLDER, Live, Report, place};
+use super::{Dispatcher, HOLDER, Live, Report, place, scene::ground_of};
 use crate::{
-    board::{Board, Error, TaskId, run, task::WorkspaceKind},
+    board::{Board, Error, TaskId, run},
     command::Desk,
     shim::{Spec, client, exit_record},
 };
@@ -99,14 +99,12 @@ impl Dispatcher {
         };
         let task = board.read().await?.task(&run.task_id).await?;
         let id = task.id;
-        let directory = match (task.workspace_kind, &task.workspace_path) {
-            (WorkspaceKind::Dir, Some(path)) => fs::canonicalize(path).ok(),
-            (WorkspaceKind::Dir | WorkspaceKind::Scratch | WorkspaceKind::Worktree, _) => None,
-        };
+        let path = run.workspace.as_deref().or(task.workspace_path.as_deref());
+        let ground = ground_of(task.workspace_kind, path.map(Path::new));
         let live = Live {
             task: id.clone(),
             profile: run.profile,
-            directory,
+            ground,
             rundir: rundir.to_owned(),
             socket: spec.socket.clone(),
             token: spec.token.clone(),

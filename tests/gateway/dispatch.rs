@@ -318,6 +318,72 @@ fn a_directory_has_one_worker_at_a_time() {
 }
 
 #[test]
+fn a_lower_cap_ends_nobody_and_holds_for_the_next() {
+    let home = Home::with_settings("[dispatch]\nmax_running = 4\n");
+    let gateway = home.up();
+    let go = home.work("go");
+    let ids: Vec<_> = (0..6).map(|number| home.script(&format!("w{number}"), &wait_for(&go), &[])).collect();
+    home.ok("dispatch now");
+    assert_eq!(running(&home), 4);
+    home.settings("[dispatch]\nmax_running = 2\n");
+    gateway.signal(Signal::HUP);
+    let waiting = ids.iter().find(|id| home.status(id) == "ready").unwrap();
+    until("the lower cap is in force", || {
+        home.ok(&format!("why {waiting}")).contains("2 workers may run at once").then_some(())
+    });
+    home.ok("dispatch now");
+    assert_eq!(running(&home), 4, "nobody is ended");
+    let first = ids.iter().find(|id| home.status(id) == "running").unwrap();
+    for id in [first, ids.iter().rfind(|id| home.status(id) == "running").unwrap()] {
+        home.ok(&format!("cancel {id}"));
+    }
+    until("two are gone", || (running(&home) == 2).then_some(()));
+    home.ok("dispatch now");
+    assert_eq!(running(&home), 2, "no more than the lower cap");
+    fs::write(&go, "").unwrap();
+    for id in ids.iter().filter(|id| home.status(id) != "archived") {
+        home.wait_for(id, "done");
+    }
+}
+
+#[test]
+fn directories_within_one_another_have_one_worker_over_all_boards() {
+    let home = Home::with_settings("[dispatch]\nmax_running = 8\n");
+    home.ok("boards create ops");
+    let _gateway = home.up();
+    let (go, folder) = (home.work("go"), home.work_folder("shop/src"));
+    let outer = folder.parent().unwrap();
+    std::os::unix::fs::symlink(outer, home.work("link")).unwrap();
+    let in_place = |board: &str, path: &Path| {
+        let workspace = format!("dir:{}", path.display());
+        let create = ["--board", board, "create", "x", "--assignee", "script", "--json", "--body"];
+        let made = home.run(create.iter().chain(&[wait_for(&go).as_str(), "--workspace", workspace.as_str()])).ok();
+        serde_json::from_str::<serde_json::Value>(&made).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let first = in_place("default", outer);
+    home.wait_for(&first, "running");
+    let inner = in_place("default", &folder);
+    let linked = in_place("ops", &home.work("link").join("src"));
+    let beside = in_place("default", &home.work_folder("shopping"));
+    home.ok("dispatch now");
+    home.ok("--board ops dispatch now");
+    home.wait_for(&beside, "running");
+    assert_eq!(running(&home), 2);
+    for (board, id) in [("default", &inner), ("ops", &linked)] {
+        let why = home.json(&format!("--board {board} why {id} --json"));
+        assert_eq!(why["reason"], "directory_busy", "{why}");
+        assert!(why["detail"].as_str().unwrap().contains(&first), "{why}");
+    }
+    fs::write(&go, "").unwrap();
+    for id in [&first, &inner, &beside] {
+        home.wait_for(id, "done");
+    }
+    until("the one of the other board is done", || {
+        (home.json(&format!("--board ops show {linked} --json"))["task"]["status"] == "done").then_some(())
+    });
+}
+
+#[test]
 fn a_pause_holds_what_would_start_and_nothing_else() {
     let home = Home::new();
     assert_eq!(home.run(["dispatch", "status"]).exit, 1, "no gateway answers");

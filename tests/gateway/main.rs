@@ -14,4 +14,5 @@ mod roads;
 mod scale;
 mod storm;
 mod story;
+mod why;
 mod worker;

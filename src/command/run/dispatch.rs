@@ -1,5 +1,7 @@
 //! `dispatch`: now, pause, resume, status.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -34,9 +36,11 @@ pub(super) async fn run(
 
 /// Whether a person, or the settings, stopped all starts.
 pub(crate) async fn is_paused(desk: &Desk) -> Result<bool, Error> {
-    if desk.settings.get().dispatch.paused {
-        return Ok(true);
-    }
+    Ok(desk.settings.get().dispatch.paused || is_paused_by_hand(desk).await?)
+}
+
+/// Whether a person stopped all starts.
+pub(crate) async fn is_paused_by_hand(desk: &Desk) -> Result<bool, Error> {
     let board = desk.boards.get(&BoardSlug::default()).await?;
     Ok(board.read().await?.meta(PAUSED).await?.is_some())
 }
@@ -203,6 +207,9 @@ fn json_of(report: &Report) -> Value {
             .map(|(task, profile, current)| json!({"task_id": task, "assignee": profile, "current": current}))
             .collect::<Vec<_>>(),
         "auto_assigned_default": report.given_default,
+        "held": report.held.iter()
+            .map(|(task, hindrance)| json!({"task_id": task, "reason": hindrance.code()}))
+            .collect::<Vec<_>>(),
         "paused": report.paused,
     })
 }
@@ -233,6 +240,14 @@ fn text_of(report: &Report, dry_run: bool, program: &str) -> String {
         let rows: Vec<_> =
             report.profile_full.iter().map(|(task, profile, now)| format!("{task} ({profile} has {now})")).collect();
         text.push_str(&format!("\nSkipped (profile full): {}", rows.join(", ")));
+    }
+    if !report.held.is_empty() {
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, hindrance) in &report.held {
+            *reasons.entry(hindrance.code()).or_default() += 1;
+        }
+        let rows: Vec<_> = reasons.iter().map(|(code, tasks)| format!("{tasks} {code}")).collect();
+        text.push_str(&format!("\nHeld back: {}; `{program} why ID` tells more of one", rows.join(", ")));
     }
     if report.paused {
         text.push_str(&format!("\nPaused: nothing is started; `{program} dispatch resume` lets it go on"));

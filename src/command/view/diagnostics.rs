@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     View,
-    circumstances::Circumstances,
     text::{counted, first_line, one_line},
-    why::{Reason, has_given_up, hindrance, suggested_profile},
+    why::{has_given_up, suggested_profile},
 };
 use crate::{
     board::{
@@ -20,6 +19,7 @@ use crate::{
     },
     clock::Millis,
     command::{reply::Reply, verbs},
+    dispatcher::scene::{Candidate, Hindrance},
 };
 
 pub async fn diagnostics(tx: &mut Tx, args: &verbs::Diagnostics, view: &View<'_>) -> Result<Reply, Error> {
@@ -247,10 +247,13 @@ async fn examine(tx: &mut Tx, view: &View<'_>) -> Result<Vec<Ill>, Error> {
             found.add(task, finding);
         }
     }
-    let circumstances = Circumstances::gather(tx, view).await?;
+    let scene = view.scene(tx).await?;
+    let gone = tx.without_workplace().await?;
     for task in tx.ready_for_long(view.now - STRANDED).await? {
-        let reason = hindrance(&(&task).into(), &circumstances, view);
-        if let Some(finding) = stranded_in_ready(&task, &reason, view) {
+        let mut candidate = Candidate::of_symptom(view.board.slug(), &task);
+        candidate.is_gone = gone.contains(&task.task_id);
+        let hindrance = scene.hindrance(&candidate);
+        if let Some(finding) = stranded_in_ready(&task, hindrance.as_ref(), view) {
             found.add(task, finding);
         }
     }
@@ -419,44 +422,36 @@ fn unknown_profile(task: &Symptom, profile: &ProfileName, view: &View<'_>) -> Fi
 }
 
 /// A task that waits for its turn, or for a time, is not stranded.
-fn stranded_in_ready(task: &Symptom, reason: &Reason, view: &View<'_>) -> Option<Finding> {
+fn stranded_in_ready(task: &Symptom, hindrance: Option<&Hindrance>, view: &View<'_>) -> Option<Finding> {
     let waited = view.now - task.first_at;
-    let (cause, command) = match reason {
-        Reason::Paused { by_settings: false } => {
+    let (cause, command) = match hindrance {
+        Some(Hindrance::Paused { by_settings: false }) => {
             ("the dispatcher is paused".to_owned(), format!("{} dispatch resume", view.prefix))
         }
-        Reason::Paused { by_settings: true } => {
+        Some(Hindrance::Paused { by_settings: true }) => {
             ("the settings pause the dispatcher".to_owned(), format!("{} settings show", view.prefix))
         }
-        Reason::ProfilePaused { profile, by_settings: false } => {
+        Some(Hindrance::ProfilePaused { profile, by_settings: false }) => {
             (format!("the profile `{profile}` is paused"), format!("{} dispatch resume {profile}", view.prefix))
         }
-        Reason::ProfilePaused { profile, by_settings: true } => {
+        Some(Hindrance::ProfilePaused { profile, by_settings: true }) => {
             (format!("the settings pause the profile `{profile}`"), format!("{} settings show", view.prefix))
         }
-        Reason::NoGateway => ("no gateway runs".to_owned(), "kanban up".to_owned()),
-        Reason::DirectoryGone { directory } => (
+        Some(Hindrance::NoGateway) => ("no gateway runs".to_owned(), "kanban up".to_owned()),
+        Some(Hindrance::DirectoryGone { directory }) => (
             format!("its directory `{}` is gone; put it back", one_line(directory)),
             format!("{} dispatch now", view.here),
         ),
-        Reason::Starting => ("nothing keeps it from starting".to_owned(), format!("{} dispatch now", view.here)),
-        // These two are findings of their own; the rest pass by themselves, or do not hold for a ready task.
-        Reason::Unassigned | Reason::UnknownProfile { .. } => return None,
-        Reason::CapFull { .. }
-        | Reason::DirectoryBusy { .. }
-        | Reason::ProfileParked { .. }
-        | Reason::BackOff { .. }
-        | Reason::Triage
-        | Reason::UnmetParents { .. }
-        | Reason::Held
-        | Reason::Scheduled { .. }
-        | Reason::Question
-        | Reason::Blocked
-        | Reason::GaveUp
-        | Reason::Review
-        | Reason::Running { .. }
-        | Reason::Done
-        | Reason::Archived => return None,
+        None => ("nothing keeps it from starting".to_owned(), format!("{} dispatch now", view.here)),
+        // These two are findings of their own; the rest pass by themselves.
+        Some(Hindrance::Unassigned | Hindrance::UnknownProfile { .. }) => return None,
+        Some(
+            Hindrance::CapFull { .. }
+            | Hindrance::DirectoryBusy { .. }
+            | Hindrance::WorkerEnding { .. }
+            | Hindrance::ProfileParked(_)
+            | Hindrance::BackOff { .. },
+        ) => return None,
     };
     let severity = match waited / STRANDED {
         ..2 => Severity::Warning,
@@ -476,7 +471,7 @@ fn stranded_in_ready(task: &Symptom, reason: &Reason, view: &View<'_>) -> Option
         last_seen: view.now,
         count: 1,
         run: None,
-        data: json!({"ready_seconds": seconds(waited), "reason": reason.code()}),
+        data: json!({"ready_seconds": seconds(waited), "reason": hindrance.map_or("starting", Hindrance::code)}),
     })
 }
 
