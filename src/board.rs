@@ -34,6 +34,7 @@ pub mod pin;
 pub mod policy;
 pub mod question;
 mod readers;
+pub mod review;
 pub mod run;
 mod schema;
 mod shelf;

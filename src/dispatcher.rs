@@ -40,7 +40,10 @@ use self::{
 };
 use crate::{
     board::{
-        Actor, Board, BoardSlug, Error, Fault, ProfileName, Reason, TaskId, attempt::Patience, run::EndedBy, task::Task,
+        Actor, Board, BoardSlug, Error, Fault, ProfileName, Reason, TaskId,
+        attempt::Patience,
+        run::EndedBy,
+        task::{Status, Task},
     },
     clock::Millis,
     command::{Desk, is_paused_by_hand, paused_profiles},
@@ -369,7 +372,7 @@ impl Dispatcher {
                     return Ok(());
                 }
                 let id = task.id.clone();
-                let queue = (board.slug().clone(), task.assignee.clone());
+                let queue = (board.slug().clone(), task.assignee.clone(), task.status);
                 let hindrance = match self.start_one(board, task, look, &mut scene, report).await? {
                     Fate::Moved => continue,
                     Fate::Listed => {
@@ -427,7 +430,8 @@ impl Dispatcher {
             ground: ground.clone(),
         };
         if look.dry_run {
-            if !task.parents_waived && !board.read().await?.open_parents(&task.id).await?.is_empty() {
+            let waits = task.status != Status::Review && !task.parents_waived;
+            if waits && !board.read().await?.open_parents(&task.id).await?.is_empty() {
                 return Ok(Fate::Listed);
             }
             scene.add_worker(worker);
@@ -436,7 +440,11 @@ impl Dispatcher {
         }
         let now = self.desk.now();
         let mut tx = board.write().await?;
-        let claim = match tx.claim(&task.id, HOLDER, None, now).await {
+        let claimed = match task.status {
+            Status::Review => tx.claim_review(&task.id, HOLDER, now).await,
+            _ => tx.claim(&task.id, HOLDER, None, now).await,
+        };
+        let claim = match claimed {
             Ok(claim) => claim,
             Err(error) if error.reason() == Some(Reason::OpenParents) => {
                 tx.demote(&task.id, now).await?;
@@ -484,11 +492,19 @@ impl Dispatcher {
             for profile in
                 scene.settings.profiles.iter().filter(|profile| !profile.paused && !is_stopped(&profile.name))
             {
-                let queue = (board.slug().clone(), Some(profile.name.clone()));
-                let behind = passed.get(&queue).copied().unwrap_or(0);
-                let page = tx.to_start(&profile.name, scene.now, PAGE, behind).await?;
-                more |= i64::try_from(page.len()).unwrap_or(PAGE) == PAGE;
-                candidates.extend(page.into_iter().map(|task| (board, task)));
+                let name = &profile.name;
+                let behind = |status| {
+                    let queue = (board.slug().clone(), Some(name.clone()), status);
+                    passed.get(&queue).copied().unwrap_or(0)
+                };
+                let work = tx.to_start(name, scene.now, PAGE, behind(Status::Ready)).await?;
+                let mut reviews = tx.to_review(name, scene.now, PAGE, behind(Status::Review)).await?;
+                // To a look, whoever is to look at the work is whom the task is for.
+                reviews.iter_mut().for_each(|task| task.assignee = Some(name.clone()));
+                for page in [work, reviews] {
+                    more |= i64::try_from(page.len()).unwrap_or(PAGE) == PAGE;
+                    candidates.extend(page.into_iter().map(|task| (board, task)));
+                }
             }
         }
         Ok((candidates, more))
@@ -591,8 +607,8 @@ pub async fn look_once(desk: &Desk, look: Look) -> Result<Report, Error> {
     })
 }
 
-/// How many ready tasks of each board and assignee a look has passed over.
-type Passed = HashMap<(BoardSlug, Option<ProfileName>), i64>;
+/// How many tasks of each board and assignee that are ready, or in review, a look has passed over.
+type Passed = HashMap<(BoardSlug, Option<ProfileName>, Status), i64>;
 
 /// What a look has done with a ready task.
 enum Fate {

@@ -38,7 +38,9 @@
 //!     `tests/gateway/platforms/story.rs::long_output_and_markup_arrive_whole_and_harmless`.
 //! 11. A question has one answer, by a person:
 //!     `tests/board/answer.rs::of_any_sequence_of_answers_exactly_one_has_an_effect`.
-//! 12. One check for every road: `tests/access.rs::every_verb_is_let_through_or_refused_as_the_table_says`.
+//! 12. Nobody decides on their own work: `tests/board/review.rs::whoever_did_the_work_cannot_approve_it`,
+//!     `tests/board/review.rs::a_worker_whose_work_was_sent_back_hands_it_in_again_however_it_ends`.
+//! 13. One check for every road: `tests/access.rs::every_verb_is_let_through_or_refused_as_the_table_says`.
 
 #![deny(unsafe_code)]
 

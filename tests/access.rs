@@ -19,6 +19,8 @@ use kanban_gateway::{
         button::{Deed, Offer},
         create::NewTask,
         delivery::Answer,
+        finish::HandOff,
+        review::Wanted,
         thread::Following,
     },
     clock::Clock,
@@ -92,6 +94,14 @@ impl House {
         let task = tx.create(&somebody(), "fake:owner", new, self.now()).await.unwrap().task;
         tx.commit().await.unwrap();
         task.id
+    }
+
+    /// Hands in the work of a task.
+    async fn hand_in(&self, task: &TaskId) {
+        let mut tx = self.board.write().await.unwrap();
+        let hand_off = HandOff::default();
+        tx.request_review(&Actor::Gateway, task, &hand_off, &Wanted::Person, self.now()).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// What a person does somewhere, and what they are answered.
@@ -308,8 +318,11 @@ async fn is_let_through(house: &House, row: &Row, role: &str, road: &str) -> boo
     let mut blocked = None;
     for word in row.call.split_whitespace() {
         words.push(match word {
-            "TASK" | "BLOCKED" | "PARENT" | "CHILD" => {
+            "TASK" | "BLOCKED" | "PARENT" | "CHILD" | "REVIEWED" => {
                 let task = house.task(&house.board, "a task", None).await;
+                if word == "REVIEWED" {
+                    house.hand_in(&task).await;
+                }
                 if word == "BLOCKED" {
                     blocked = Some((house.question(&house.board, &ops, &task).await, task.clone()));
                 }

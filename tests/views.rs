@@ -731,6 +731,7 @@ async fn a_context_has_the_sections_of_the_reference_and_quotes_what_others_wrot
     You are the worker of task t_self. The title and the body above say what to do. The command `kanban` is on your PATH and speaks for you alone.
     - End with exactly one of these, as the last thing that you do:
       `kanban complete t_self --summary "WHAT WAS DONE"`, with `--metadata '{"key": "value"}'` for facts that later tasks need;
+      `kanban request-review t_self "WHAT WAS DONE"` where somebody else should look at it before it counts as done;
       `kanban block t_self --kind needs_input "YOUR QUESTION"` where a person must answer (`--kind capability` where a right or a tool is missing, `transient` where it may work later, `dependency` where another task must end first).
       Exiting without either counts as a broken attempt. Exit with status 75 at a usage limit: that costs no attempt.
     - In long work, show that you are alive: `kanban heartbeat t_self --note "HOW FAR YOU ARE"`.
@@ -905,7 +906,7 @@ async fn why_has_an_answer_for_states_that_only_a_chain_of_events_or_another_pro
     outside.execute("UPDATE tasks SET status = 'todo' WHERE id = ?1", [held.as_str()]).unwrap();
     outside.execute("DELETE FROM links WHERE child_id = ?1", [held.as_str()]).unwrap();
     assert_eq!(world.why(&held).await, ("held".to_owned(), "kanban promote ID".to_owned()));
-    assert_eq!(world.why(&reviewed).await, ("review".to_owned(), "kanban complete ID".to_owned()));
+    assert_eq!(world.why(&reviewed).await, ("review".to_owned(), "kanban approve ID".to_owned()));
     assert_eq!(world.why(&early).await, ("unmet_parents".to_owned(), format!("kanban why {parent}")));
 }
 

@@ -42,6 +42,27 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
                 .unwrap_or_else(|| said("summary"));
             ("done", summary, String::new(), after_the_end(&task.id))
         }
+        Kind::ReviewRequested | Kind::ReviewAssigned => {
+            let summary = run.and_then(|run| run.summary.clone()).unwrap_or_else(|| said("summary"));
+            let looks = match said("reviewer") {
+                reviewer if reviewer.is_empty() => "It waits for somebody to look at it.".to_owned(),
+                reviewer => format!("`{reviewer}` looks at it."),
+            };
+            let looks = match said("because") {
+                because if because.is_empty() => looks,
+                because => format!("{looks} Why a person: {because}."),
+            };
+            let how = format!(
+                "{looks}\nTo take it: `{kanban} approve {id}`; to send it back: `{kanban} request-changes {id} WHAT TO CHANGE`"
+            );
+            ("in review", summary, how, in_review(&task.id))
+        }
+        Kind::ChangesRequested => (
+            "changes requested",
+            said("reason"),
+            format!("{} has sent it back, and it starts again.", said("by")),
+            vec![show(&task.id), cancel(&task.id)],
+        ),
         Kind::Blocked => {
             let reason = said("reason");
             match said("kind").as_str() {
@@ -165,10 +186,7 @@ pub fn card_actions(task: &Task, now: Millis) -> Vec<Offer> {
             vec![show(id), cancel(id)]
         }
         Status::Running => vec![log(id), cancel(id)],
-        Status::Review => {
-            let approve = Offer::run("Approve", &["complete", id.as_str()]).styled(Style::Success);
-            vec![approve, show(id), cancel(id)]
-        }
+        Status::Review => in_review(id),
         Status::Done => after_the_end(id),
         Status::Archived => vec![show(id)],
     }
@@ -236,13 +254,19 @@ fn after_a_failure(id: &TaskId) -> Vec<Offer> {
     vec![retry, log(id), reassign, cancel(id)]
 }
 
+fn in_review(id: &TaskId) -> Vec<Offer> {
+    let approve = Offer::run("Approve", &["approve", id.as_str()]).styled(Style::Success);
+    let send_back = Offer::run("Request changes", &["request-changes", id.as_str()]).asking();
+    vec![approve, send_back, show(id), cancel(id)]
+}
+
 fn after_the_end(id: &TaskId) -> Vec<Offer> {
     vec![show(id), Offer::run("Follow up", &["create", "--parent", id.as_str()]).asking()]
 }
 
 /// What needs a person goes before what became of a task.
 fn urgency(kind: Kind) -> Urgency {
-    if matches!(kind, Kind::Blocked | Kind::BlockLoopDetected | Kind::GaveUp) {
+    if matches!(kind, Kind::Blocked | Kind::BlockLoopDetected | Kind::ReviewRequested | Kind::GaveUp) {
         Urgency::Question
     } else {
         Urgency::News

@@ -101,6 +101,12 @@ impl Tx {
         let task = self.task(&run.task_id).await?;
         let attempt = Attempt { task: &task, run: &run };
         match ending {
+            // A script that ends has decided nothing.
+            Ending::ScriptDone { .. } if run.review.is_some() => {
+                let error = "it ended without `kanban approve` or `kanban request-changes`";
+                let failure = Failure { outcome: Outcome::ProtocolViolation, kind: Kind::ProtocolViolation, error };
+                self.fail(attempt, failure, patience, now).await?;
+            }
             Ending::ScriptDone { summary } => {
                 let hand_off = HandOff { summary: Some(summary.clone()), ..HandOff::default() };
                 self.complete(&Actor::Gateway, &task.id, &hand_off, now).await?;
@@ -158,8 +164,10 @@ impl Tx {
         let task = self.task(&run.task_id).await?;
         let end = End { error: Some(reason), ..End::new(Outcome::Reclaimed, &Actor::Gateway) };
         let closed = self.end_run(run.id, end, now).await?;
-        self.after_attempt(&task, Status::Ready, task.failures, task.last_error.as_deref(), None).await?;
-        self.record(Kind::Reclaimed, &task, closed.as_ref(), json!({"manual": false, "reason": reason}), now).await?;
+        let status = if run.review.is_some() { self.ready_or_todo(&task).await? } else { Status::Ready };
+        self.after_attempt(&task, status, task.failures, task.last_error.as_deref(), None).await?;
+        let payload = json!({"manual": false, "reason": reason, "status": status});
+        self.record(Kind::Reclaimed, &task, closed.as_ref(), payload, now).await?;
         Ok(())
     }
 
@@ -188,7 +196,11 @@ impl Tx {
         let Failure { outcome, kind, error } = failure;
         let end = End { error: Some(error), ..End::new(outcome, &Actor::Gateway) };
         let closed = self.end_run(run.id, end, now).await?;
-        if spent.used >= spent.limit {
+        if spent.used >= spent.limit && run.review.is_some() {
+            let status = self.ready_or_todo(task).await?;
+            self.after_attempt(task, status, 0, Some(error), None).await?;
+            self.reviewer_gave_up(task, run, error, spent.used, now).await?;
+        } else if spent.used >= spent.limit {
             self.after_attempt(task, Status::Blocked, spent.counted, Some(error), None).await?;
             let payload = json!({
                 "failures": spent.used, "effective_limit": spent.limit,

@@ -66,6 +66,9 @@ impl Tx {
     ) -> Result<Held, Error> {
         self.fence_own(actor, id).await?;
         ask.check(id)?;
+        if kind == Some(BlockKind::Dependency) {
+            self.refuse_reviewer(actor, id, "let others go before").await?;
+        }
         let task = self.task(id).await?;
         if !Action::Block.allowed_in(task.status) {
             refuse!(
@@ -168,6 +171,7 @@ impl Tx {
         now: Millis,
     ) -> Result<(), Error> {
         self.fence_own(actor, id).await?;
+        self.refuse_reviewer(actor, id, "put aside").await?;
         let task = self.task(id).await?;
         if !Action::Schedule.allowed_in(task.status) {
             refuse!(WrongStatus, "cannot schedule {id}: {}", self.standing(&task).await?);
@@ -218,8 +222,11 @@ impl Tx {
             self.remark(&task, actor, "PROMOTE", words, now).await?;
             self.end_loop(&task, actor).await?;
         }
-        self.release(&task, force).await?;
-        let payload = json!({"actor": actor.name(), "reason": reason, "forced": force});
+        let status = self.release(&task, force).await?;
+        let mut payload = json!({"actor": actor.name(), "reason": reason, "forced": force});
+        if status != Status::Ready {
+            payload["status"] = json!(status);
+        }
         self.record(Kind::PromotedManual, &task, None, payload, now).await?;
         Ok(())
     }
@@ -282,6 +289,7 @@ impl Tx {
         now: Millis,
     ) -> Result<(), Error> {
         self.fence(actor, id).await?;
+        self.refuse_reviewer(actor, id, "assign").await?;
         let task = self.task(id).await?;
         if !Action::Assign.allowed_in(task.status) {
             if task.status == Status::Running {
@@ -340,7 +348,9 @@ impl Tx {
             Status::Ready => "it is ready and starts when there is room".to_owned(),
             Status::Running => format!("it is running; `{{kanban}} reclaim {id}` stops its worker"),
             Status::Blocked => format!("it is blocked; `{{kanban}} unblock {id}` lets it go on"),
-            Status::Review => format!("it is in review; `{{kanban}} complete {id}` ends it"),
+            Status::Review => format!(
+                "it is in review; `{{kanban}} approve {id}` ends it, `{{kanban}} request-changes {id} WHAT TO CHANGE` sends it back"
+            ),
             Status::Done => {
                 format!("it is done already; `{{kanban}} create TITLE --parent {id}` makes a follow-up")
             }
@@ -350,7 +360,7 @@ impl Tx {
         })
     }
 
-    /// Sends a task on: ready, or todo while it waits for parents.
+    /// Sends a task on: ready, todo while it waits for parents, or back to review.
     pub(crate) async fn release(&mut self, task: &Task, waive_parents: bool) -> Result<Status, Error> {
         let status = self.ready_or_todo(task).await?;
         // Only parents that are open can be waived: those that are linked later count.
@@ -361,8 +371,11 @@ impl Tx {
         Ok(status)
     }
 
-    /// Where a task goes that nothing holds back but its parents.
+    /// Where a task goes that nothing holds back but its parents. One whose work is under review goes back to that.
     pub(crate) async fn ready_or_todo(&mut self, task: &Task) -> Result<Status, Error> {
+        if self.open_review(&task.id).await?.is_some() {
+            return Ok(Status::Review);
+        }
         let waits = !task.parents_waived && !self.open_parents(&task.id).await?.is_empty();
         Ok(if waits { Status::Todo } else { Status::Ready })
     }
@@ -376,7 +389,14 @@ impl Tx {
     }
 
     /// Keeps the words that go with a move as a comment, in the reference's form.
-    async fn remark(&mut self, task: &Task, actor: &Actor, what: &str, reason: &str, now: Millis) -> Result<(), Error> {
+    pub(crate) async fn remark(
+        &mut self,
+        task: &Task,
+        actor: &Actor,
+        what: &str,
+        reason: &str,
+        now: Millis,
+    ) -> Result<(), Error> {
         let body = format!("{what}: {reason}");
         sql!(self, INSERT_COMMENT, &task.id, actor.name(), &body, now; execute);
         self.record(Kind::Commented, task, None, json!({"author": actor.name(), "len": body.chars().count()}), now)

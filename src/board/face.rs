@@ -188,6 +188,7 @@ fn state(sight: &Sight<'_>) -> String {
             (Some(at), _) => format!("failed, tries again in {}", span(at - now)),
             (None, _) => "ready".to_owned(),
         },
+        Status::Running if run.is_some_and(|run| run.review.is_some()) => "under review".to_owned(),
         Status::Running => "running".to_owned(),
         Status::Blocked if run.is_some_and(|run| run.outcome.is_some_and(is_failure)) && task.last_error.is_some() => {
             "gave up".to_owned()
@@ -237,6 +238,9 @@ fn is_failure(outcome: Outcome) -> bool {
         | Outcome::ProtocolViolation
         | Outcome::GaveUp => true,
         Outcome::Completed
+        | Outcome::InReview
+        | Outcome::Approved
+        | Outcome::ChangesRequested
         | Outcome::Blocked
         | Outcome::Scheduled
         | Outcome::Reclaimed

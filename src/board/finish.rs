@@ -12,6 +12,7 @@ use crate::{
         event::Kind,
         id::TaskId,
         moves::Action,
+        review::{Verdict, Wanted},
         run::{Outcome, Run},
         statements::*,
         task::{Status, Task},
@@ -29,11 +30,11 @@ pub struct HandOff {
 }
 
 impl HandOff {
-    fn summary(&self) -> Option<&str> {
+    pub(crate) fn summary(&self) -> Option<&str> {
         self.summary.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
 
-    fn result(&self) -> Option<&str> {
+    pub(crate) fn result(&self) -> Option<&str> {
         self.result.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
 }
@@ -59,20 +60,54 @@ impl Tx {
         if !Action::Complete.allowed_in(task.status) {
             refuse!(WrongStatus, "cannot complete {id}: {}", self.standing(&task).await?);
         }
+        match self.last_review(id).await? {
+            Some(review) if review.verdict.is_none() => {
+                self.refuse_reviewer(actor, id, "complete").await?;
+                self.refuse_author(actor, id, &review)?;
+                self.close_question(actor, &task, "Complete", now).await?;
+                return self.end_as_reviewed(actor, &task, Some(&review), hand_off, None, now).await;
+            }
+            // Whoever was told to change something does not decide alone that it is enough.
+            Some(review) if review.verdict == Some(Verdict::Changes) && !actor.is_person() => {
+                self.request_review(actor, id, hand_off, &Wanted::Usual, now).await?;
+                return self.task(id).await;
+            }
+            Some(_) | None => {}
+        }
         let summary = hand_off.summary().or(hand_off.result());
         let metadata = hand_off.metadata.as_ref().map(Value::to_string);
         let end = End { summary, metadata: metadata.as_deref(), ..End::new(Outcome::Completed, actor) };
         let run = self.close(&task, actor, end, now).await?;
-        let Ended { task: done, is_parent } = sql!(self, SET_DONE, id, hand_off.result(), now; fetch_one);
-        let payload = json!({
-            "result_len": hand_off.result().map_or(0, |text| text.chars().count()),
-            "summary": summary.map(first_line),
+        let said = summary.map(first_line);
+        let done = self.set_done(actor, &task, hand_off.result(), run.as_ref(), said, None, now).await?;
+        self.close_question(actor, &task, "Complete", now).await?;
+        Ok(done)
+    }
+
+    /// Sets a task to done, says so, and lets its children go on. `run` is the one whose hand-off stands.
+    #[expect(clippy::too_many_arguments, reason = "an end has many parts, and this is where its two roads meet")]
+    pub(crate) async fn set_done(
+        &mut self,
+        actor: &Actor,
+        task: &Task,
+        result: Option<&str>,
+        run: Option<&Run>,
+        said: Option<String>,
+        approved_by: Option<&str>,
+        now: Millis,
+    ) -> Result<Task, Error> {
+        let Ended { task: done, is_parent } = sql!(self, SET_DONE, &task.id, result, now; fetch_one);
+        let mut payload = json!({
+            "result_len": result.map_or(0, |text| text.chars().count()),
+            "summary": said,
             "by": actor.name(),
         });
-        self.record(Kind::Completed, &done, run.as_ref(), payload, now).await?;
-        self.close_question(actor, &task, "Complete", now).await?;
+        if let Some(approved_by) = approved_by {
+            payload["approved_by"] = json!(approved_by);
+        }
+        self.record(Kind::Completed, &done, run, payload, now).await?;
         if is_parent == 1 {
-            self.promote_children(id, now).await?;
+            self.promote_children(&done.id, now).await?;
         }
         Ok(done)
     }
@@ -120,6 +155,8 @@ impl Tx {
     /// Ends a task for good without a result; its worker is stopped.
     pub async fn cancel(&mut self, actor: &Actor, id: &TaskId, reason: Option<&str>, now: Millis) -> Result<(), Error> {
         self.fence(actor, id).await?;
+        self.refuse_reviewer(actor, id, "cancel").await?;
+        self.refuse_sent_back(actor, id, "cancel").await?;
         let task = self.task(id).await?;
         if !Action::Cancel.allowed_in(task.status) {
             refuse!(WrongStatus, "cannot cancel {id}: {}", self.standing(&task).await?);
@@ -130,6 +167,8 @@ impl Tx {
 
     pub async fn archive(&mut self, actor: &Actor, id: &TaskId, now: Millis) -> Result<(), Error> {
         self.fence(actor, id).await?;
+        self.refuse_reviewer(actor, id, "archive").await?;
+        self.refuse_sent_back(actor, id, "archive").await?;
         let task = self.task(id).await?;
         if !Action::Archive.allowed_in(task.status) {
             refuse!(
@@ -157,6 +196,7 @@ impl Tx {
         sql!(self, SET_ARCHIVED, &task.id; execute);
         let how = if kind == Kind::Cancelled { "Cancel" } else { "Archive" };
         self.close_question(actor, &task, how, now).await?;
+        self.withdraw_review(actor, &task, how, now).await?;
         let archived = Task { status: Status::Archived, ..task };
         self.record(kind, &archived, run.as_ref(), payload, now).await?;
         self.promote_children(&archived.id, now).await?;
@@ -183,6 +223,7 @@ impl Tx {
             DELETE_CARDS_OF,
             FORGET_OWN_THREADS,
             DELETE_QUESTIONS_OF,
+            DELETE_REVIEWS_OF,
             DELETE_MESSAGES_OF,
             DELETE_RUNS_OF,
             // What a thread is still owed is sent all the same.

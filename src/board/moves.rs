@@ -11,6 +11,10 @@ pub enum Action {
     ParentAdded,
     Claim,
     Heartbeat,
+    /// Its work is handed in for somebody else to look at.
+    RequestReview,
+    Approve,
+    RequestChanges,
     Complete,
     Edit,
     Block,
@@ -69,10 +73,28 @@ pub const MOVES: &[Move] = &[
     },
     Move { action: Action::Heartbeat, from: &[Running], to: To::Same, guard: "" },
     Move {
+        action: Action::RequestReview,
+        from: &[Running, Ready, Review],
+        to: To::Status(Review),
+        guard: "a worker holds the open run, and it is no reviewer's; what is in review already gets another reviewer, by a person alone",
+    },
+    Move {
+        action: Action::Approve,
+        from: &[Running, Review],
+        to: To::Status(Done),
+        guard: "by a person, or by the worker of the reviewer's run; never by whoever did the work; a running task must be under review",
+    },
+    Move {
+        action: Action::RequestChanges,
+        from: &[Running, Review],
+        to: To::ReadyOrTodo,
+        guard: "by a person, or by the worker of the reviewer's run; a running task must be under review",
+    },
+    Move {
         action: Action::Complete,
         from: &[Running, Ready, Blocked, Review],
         to: To::Status(Done),
-        guard: "a worker holds the open run",
+        guard: "a worker holds the open run, and nobody has sent its work back: then it is handed in again; what is in review is not completed by whoever did the work",
     },
     Move { action: Action::Edit, from: &[Done], to: To::Same, guard: "" },
     Move {
@@ -121,9 +143,9 @@ pub const MOVES: &[Move] = &[
     Move { action: Action::Reclaim, from: &[Running], to: To::ReadyOrTodo, guard: "its worker is stopped" },
     Move {
         action: Action::Retry,
-        from: &[Ready, Blocked],
+        from: &[Ready, Blocked, Review],
         to: To::ReadyOrTodo,
-        guard: "a ready task must be backing off; a question is released by a person alone",
+        guard: "a ready task, and one in review, must be backing off; a question is released by a person alone",
     },
     Move {
         action: Action::Cancel,
@@ -153,11 +175,14 @@ pub const MOVES: &[Move] = &[
 ];
 
 impl Action {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::ParentsSatisfied,
         Self::ParentAdded,
         Self::Claim,
         Self::Heartbeat,
+        Self::RequestReview,
+        Self::Approve,
+        Self::RequestChanges,
         Self::Complete,
         Self::Edit,
         Self::Block,
@@ -194,6 +219,9 @@ impl Action {
             Self::ParentAdded => "link",
             Self::Claim => "claim",
             Self::Heartbeat => "heartbeat",
+            Self::RequestReview => "request-review",
+            Self::Approve => "approve",
+            Self::RequestChanges => "request-changes",
             Self::Complete => "complete",
             Self::Edit => "edit",
             Self::Block => "block",
@@ -220,7 +248,8 @@ pub fn markdown() -> String {
     let mut text = String::from(
         "# Statuses and moves\n\n\
          Generated from the table in `src/board/moves.rs`; `KANBAN_BLESS=1 cargo test --test board` writes it anew.\n\
-         What is not listed is refused, and a refusal changes nothing.\n\n\
+         What is not listed is refused, and a refusal changes nothing. A task whose review is open goes back to review \
+         wherever this page says ready or todo.\n\n\
          | move | from | to | when |\n|---|---|---|---|\n",
     );
     for row in MOVES {

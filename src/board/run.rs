@@ -35,6 +35,8 @@ pub struct Run {
     /// A JSON object.
     pub metadata: Option<String>,
     pub error: Option<String>,
+    /// The review that it is for; none where it does the work itself.
+    pub review: Option<i64>,
 }
 
 impl Run {
@@ -52,6 +54,12 @@ impl Run {
 #[sqlx(rename_all = "snake_case")]
 pub enum Outcome {
     Completed,
+    /// Its work was handed in; with the approval it becomes `Completed`.
+    InReview,
+    /// It looked at the work of another run and took it.
+    Approved,
+    /// It looked at the work of another run and sent it back.
+    ChangesRequested,
     Blocked,
     Scheduled,
     Reclaimed,
@@ -70,6 +78,9 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
+            Self::InReview => "in_review",
+            Self::Approved => "approved",
+            Self::ChangesRequested => "changes_requested",
             Self::Blocked => "blocked",
             Self::Scheduled => "scheduled",
             Self::Reclaimed => "reclaimed",

@@ -37,11 +37,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (5, include_str!("../../migrations/sqlite/0005_questions.sql")),
     (6, include_str!("../../migrations/sqlite/0006_lanes.sql")),
     (7, include_str!("../../migrations/sqlite/0007_access.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0008_files.sql")),
+    (8, include_str!("../../migrations/sqlite/0008_files.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0009_reviews.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 8;
+pub const VERSION: i64 = 9;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

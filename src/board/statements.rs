@@ -15,13 +15,19 @@ macro_rules! run {
     () => {
         "id, task_id, attempt, profile, step_key, token_hash, holder, claim_expires, workspace, worker_pid, \
          worker_start_time, boot_id, max_runtime_seconds, last_heartbeat_at, heartbeat_note, started_at, ended_at, \
-         outcome, ended_by, summary, metadata, error"
+         outcome, ended_by, summary, metadata, error, review"
     };
 }
 
 macro_rules! event {
     () => {
         "id, task_id, run_id, kind, payload, created_at"
+    };
+}
+
+macro_rules! review {
+    () => {
+        "id, task_id, run_id, profile, holder, reviewer, event_id, asked_by, asked_at, verdict, decided_by, by_worker, decided_at"
     };
 }
 
@@ -135,6 +141,8 @@ statements! {
     SET_DONE = "UPDATE tasks SET status = 'done', result = coalesce($2, result), completed_at = $3, current_run = NULL, \
         failures = 0, last_error = NULL, block_kind = NULL, block_reason = NULL, block_recurrences = 0, not_before = NULL WHERE id = $1 RETURNING ", task!(), ", \
         CAST(CASE WHEN EXISTS (SELECT 1 FROM links WHERE parent_id = $1) THEN 1 ELSE 0 END AS BIGINT) AS is_parent";
+    SET_IN_REVIEW = "UPDATE tasks SET status = 'review', result = coalesce($2, result), current_run = NULL, failures = 0, \
+        last_error = NULL, block_kind = NULL, block_reason = NULL, block_recurrences = 0, not_before = NULL WHERE id = $1";
     SET_RESULT = "UPDATE tasks SET result = $2 WHERE id = $1";
     SET_BLOCKED = "UPDATE tasks SET status = $2, current_run = NULL, block_kind = $3, block_reason = $4, \
         block_recurrences = $5, not_before = NULL WHERE id = $1";
@@ -181,12 +189,35 @@ statements! {
     INSERT_CLOSED_RUN = "INSERT INTO runs (task_id, attempt, profile, token_hash, holder, started_at, ended_at, outcome, ended_by, summary, metadata) \
         VALUES ($1, (SELECT 1 + coalesce(max(attempt), 0) FROM runs WHERE task_id = $1), $2, '', $3, $4, $4, $5, $6, $7, $8) RETURNING ", run!();
 
+    // Reviews
+    OPEN_REVIEW = "SELECT ", review!(), " FROM reviews WHERE task_id = $1 AND verdict IS NULL";
+    LAST_REVIEW = "SELECT ", review!(), " FROM reviews WHERE task_id = $1 ORDER BY id DESC LIMIT 1";
+    INSERT_REVIEW = "INSERT INTO reviews (task_id, run_id, profile, holder, reviewer, asked_by, asked_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ", review!();
+    SET_REVIEW_EVENT = "UPDATE reviews SET event_id = $2 WHERE id = $1";
+    SET_REVIEWER = "UPDATE reviews SET reviewer = $2 WHERE id = $1 RETURNING ", review!();
+    SET_VERDICT = "UPDATE reviews SET verdict = $2, decided_by = $3, by_worker = $4, decided_at = $5 WHERE id = $1 AND verdict IS NULL";
+    // How often workers have sent the work back since a person decided last.
+    ROUNDS_OF_WORKERS = "SELECT CAST(count(*) AS BIGINT) FROM reviews WHERE task_id = $1 AND verdict = 'changes' AND by_worker = 1 \
+        AND id > coalesce((SELECT max(id) FROM reviews WHERE task_id = $1 AND verdict IS NOT NULL AND by_worker = 0), 0)";
+    TO_REVIEW = "SELECT ", task!(), " FROM tasks WHERE status = 'review' \
+        AND id IN (SELECT task_id FROM reviews WHERE verdict IS NULL AND reviewer = $1) \
+        AND (not_before IS NULL OR not_before <= $2) ORDER BY priority DESC, created_at, id LIMIT $3 OFFSET $4";
+    SET_REVIEWING = "UPDATE tasks SET status = 'running', current_run = $2, not_before = NULL \
+        WHERE id = $1 AND status = 'review' AND current_run IS NULL";
+    SET_RUN_REVIEW = "UPDATE runs SET review = $2 WHERE id = $1 RETURNING ", run!();
+    // The attempt is completed with the approval, and is what children and corrections go by.
+    SET_RUN_COMPLETED = "UPDATE runs SET outcome = 'completed' WHERE id = $1 AND outcome = 'in_review' RETURNING ", run!();
+    DELIVERIES_OF_EVENT = "SELECT DISTINCT delivery_id FROM buttons WHERE event_id = $1 AND pressed_at IS NULL ORDER BY delivery_id";
+    DELETE_REVIEWS_OF = "DELETE FROM reviews WHERE task_id = $1";
+
     // Runs
     RUN = "SELECT ", run!(), " FROM runs WHERE id = $1";
     RUNS_OF = "SELECT ", run!(), " FROM runs WHERE task_id = $1 ORDER BY id";
     OPEN_RUNS = "SELECT ", run!(), " FROM runs WHERE ended_at IS NULL ORDER BY id";
     LAST_OUTCOMES = "SELECT outcome FROM runs WHERE task_id = $1 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT $2";
-    LATEST_SUMMARY = "SELECT summary FROM runs WHERE task_id = $1 AND summary IS NOT NULL ORDER BY id DESC LIMIT 1";
+    LATEST_SUMMARY = "SELECT summary FROM runs WHERE task_id = $1 AND summary IS NOT NULL AND review IS NULL \
+        ORDER BY id DESC LIMIT 1";
     END_RUN = "UPDATE runs SET ended_at = $2, outcome = $3, ended_by = $4, summary = coalesce($5, summary), \
         metadata = coalesce($6, metadata), error = coalesce($7, error), claim_expires = NULL WHERE id = $1 AND ended_at IS NULL RETURNING ", run!();
     RUN_STARTED = "UPDATE runs SET worker_pid = $2, worker_start_time = $3, boot_id = $4 WHERE id = $1 AND ended_at IS NULL \
@@ -408,7 +439,7 @@ statements! {
     SET_WORKPLACE_GONE = "UPDATE workplaces SET gone_since = $2 WHERE task_id = $1 AND gone_since IS NULL";
     SET_WORKPLACE_BACK = "UPDATE workplaces SET gone_since = NULL WHERE task_id = $1 AND gone_since IS NOT NULL";
     GONE_WORKPLACES = "SELECT workplaces.task_id FROM workplaces JOIN tasks ON tasks.id = workplaces.task_id \
-        WHERE gone_since IS NOT NULL AND status = 'ready'";
+        WHERE gone_since IS NOT NULL AND status IN ('ready', 'review')";
     TASK_WITH_PLACE = "SELECT tasks.id FROM tasks LEFT JOIN workplaces ON workplaces.task_id = tasks.id \
         WHERE status = 'ready' AND assignee = $1 AND gone_since IS NULL LIMIT 1";
 

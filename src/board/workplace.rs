@@ -37,7 +37,9 @@ impl Tx {
     /// Notes that a ready task cannot start since its directory is gone. The threads are told once, until it is back.
     pub async fn workplace_gone(&mut self, id: &TaskId, now: Millis) -> Result<(), Error> {
         let task = self.task(id).await?;
-        if task.status == Status::Ready && sql!(self, SET_WORKPLACE_GONE, id, now; execute) == 1 {
+        if matches!(task.status, Status::Ready | Status::Review)
+            && sql!(self, SET_WORKPLACE_GONE, id, now; execute) == 1
+        {
             self.record(Kind::DirectoryGone, &task, None, payload(&task), now).await?;
         }
         Ok(())

@@ -10,6 +10,7 @@ mod dispatch;
 mod gc;
 mod here;
 mod outbox;
+mod review;
 mod settings;
 mod tasks;
 mod threads;
@@ -76,6 +77,9 @@ pub(super) async fn write(
         Write::Unlink(args) => tasks::unlink(desk, caller, args, tx).await,
         Write::Comment(args) => tasks::comment(desk, caller, args, tx).await,
         Write::Complete(args) => tasks::complete(desk, caller, args, tx).await,
+        Write::RequestReview(args) => review::request(desk, caller, args, tx).await,
+        Write::Approve(args) => review::approve(desk, caller, args, tx).await,
+        Write::RequestChanges(args) => review::request_changes(desk, caller, args, tx).await,
         Write::Edit(args) => tasks::edit(desk, caller, args, tx).await,
         Write::Block(args) => tasks::block(desk, caller, args, tx).await,
         Write::Answer(args) => tasks::answer(desk, caller, args, tx).await,

@@ -130,6 +130,12 @@ pub enum Write {
     Comment(Comment),
     /// Mark tasks as done
     Complete(Complete),
+    /// Hand in the work of a task, so that somebody else looks at it
+    RequestReview(RequestReview),
+    /// Take work that was handed in, so that its task is done
+    Approve(Approve),
+    /// Send work back that was handed in, with what is to be changed
+    RequestChanges(RequestChanges),
     /// Change the result of a task that is done
     Edit(Edit),
     /// Stop a task until somebody answers
@@ -696,6 +702,59 @@ pub struct Complete {
     /// Facts for the tasks that wait, as a JSON object
     #[arg(long, value_name = "JSON")]
     pub metadata: Option<JsonObject>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct RequestReview {
+    /// The task; the words after it are the summary
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// The outcome in a line
+    #[arg(long, value_name = "TEXT")]
+    pub result: Option<Phrase>,
+    /// What was done, for whoever looks at it and for the tasks that wait
+    #[arg(long, value_name = "TEXT")]
+    pub summary: Option<Prose>,
+    /// Facts for the tasks that wait, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub metadata: Option<JsonObject>,
+    /// The profile that is to look at it; `none` for a person
+    #[arg(long, value_name = "PROFILE")]
+    pub reviewer: Option<Assignee>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Approve {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// What there is to say of it
+    #[arg(value_name = "WORDS", trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<Prose>,
+}
+
+impl Approve {
+    /// The words, joined by one space.
+    pub fn words(&self) -> Option<String> {
+        (!self.words.is_empty()).then(|| joined(&self.words))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct RequestChanges {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// What is to be changed
+    #[arg(value_name = "WORDS", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<Prose>,
+}
+
+impl RequestChanges {
+    /// The words, joined by one space.
+    pub fn words(&self) -> String {
+        joined(&self.words)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

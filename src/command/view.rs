@@ -9,6 +9,7 @@ mod document;
 mod list;
 mod log;
 mod notify_list;
+mod review;
 mod runs;
 mod show;
 mod stats;

@@ -7,6 +7,8 @@ use kanban_gateway::board::{
     attempt::Ending,
     create::NewTask,
     event::{Event, Kind},
+    finish::HandOff,
+    review::Wanted,
     task::{BlockKind, Status},
 };
 use proptest::prelude::*;
@@ -20,6 +22,10 @@ enum Step {
     Unlink(usize, usize),
     Claim(usize),
     Complete(usize),
+    RequestReview(usize, bool),
+    ClaimReview(usize),
+    Approve(usize),
+    RequestChanges(usize),
     Block(usize, Option<BlockKind>),
     Unblock(usize),
     Schedule(usize, bool),
@@ -58,6 +64,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (at(), at()).prop_map(|(a, b)| Step::Unlink(a, b)),
         5 => at().prop_map(Step::Claim),
         3 => at().prop_map(Step::Complete),
+        3 => (at(), any::<bool>()).prop_map(|(at, machine)| Step::RequestReview(at, machine)),
+        3 => at().prop_map(Step::ClaimReview),
+        1 => at().prop_map(Step::Approve),
+        2 => at().prop_map(Step::RequestChanges),
         3 => (at(), kind).prop_map(|(at, kind)| Step::Block(at, kind)),
         2 => at().prop_map(Step::Unblock),
         1 => (at(), any::<bool>()).prop_map(|(at, timed)| Step::Schedule(at, timed)),
@@ -121,6 +131,14 @@ impl Model {
             }
             Step::Claim(at) => drop(tx.claim(&self.id(*at), "gateway", None, NOW).await?),
             Step::Complete(at) => drop(tx.complete(me, &self.id(*at), &hand_off("done"), NOW).await?),
+            Step::RequestReview(at, machine) => {
+                let wanted = if *machine { Wanted::Profile("eve".parse().unwrap()) } else { Wanted::Person };
+                let said = if *machine { hand_off("look") } else { HandOff::default() };
+                drop(tx.request_review(me, &self.id(*at), &said, &wanted, NOW).await?);
+            }
+            Step::ClaimReview(at) => drop(tx.claim_review(&self.id(*at), "gateway", NOW).await?),
+            Step::Approve(at) => drop(tx.approve(me, &self.id(*at), None, NOW).await?),
+            Step::RequestChanges(at) => drop(tx.request_changes(me, &self.id(*at), "more", NOW).await?),
             Step::Block(at, kind) => drop(tx.block(me, &self.id(*at), *kind, Some("why"), NOW).await?),
             Step::Unblock(at) => drop(tx.unblock(me, &self.id(*at), None, NOW).await?),
             Step::Schedule(at, timed) => tx.schedule(me, &self.id(*at), timed.then_some(NOW), None, NOW).await?,
@@ -162,6 +180,17 @@ impl Model {
             assert_eq!(attempts, (1..=i64::try_from(runs.len()).unwrap()).collect::<Vec<_>>());
             let events = tx.events_of(id).await.unwrap();
             assert_eq!(told_by(&events), Some(task.status), "{id}: what the events add up to");
+            let review = tx.open_review(id).await.unwrap();
+            if task.status == Status::Review {
+                assert!(review.is_some(), "{id} is in review, and nothing was handed in");
+            }
+            if let Some(review) = review {
+                let looks =
+                    runs.iter().find(|run| run.ended_at.is_none()).is_none_or(|run| run.review == Some(review.id));
+                assert!(looks, "{id} is under review and worked on");
+                let waits = matches!(task.status, Status::Ready | Status::Todo | Status::Done | Status::Archived);
+                assert!(!waits, "{id} is under review and {}", task.status);
+            }
             let open_parents = tx.open_parents(id).await.unwrap();
             if task.status == Status::Ready && !task.parents_waived {
                 assert!(open_parents.is_empty(), "{id} is ready and waits for {open_parents:?}");
@@ -193,8 +222,11 @@ fn told_by(events: &[Event]) -> Option<Status> {
         let written = || payload["status"].as_str().map(|status| status.parse().unwrap());
         match event.kind {
             Kind::Created | Kind::Linked => written().or(status),
-            Kind::Promoted | Kind::PromotedManual => Some(Status::Ready),
-            Kind::Unblocked
+            Kind::Promoted => Some(Status::Ready),
+            Kind::ReviewRequested | Kind::ReviewAssigned => Some(Status::Review),
+            Kind::PromotedManual
+            | Kind::ChangesRequested
+            | Kind::Unblocked
             | Kind::Reclaimed
             | Kind::Retried
             | Kind::SpawnFailed

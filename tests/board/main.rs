@@ -19,6 +19,7 @@ mod migrations;
 mod outbox;
 mod process;
 mod races;
+mod review;
 #[path = "../support/scale.rs"]
 mod scale;
 mod states;

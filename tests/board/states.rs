@@ -8,6 +8,7 @@ use kanban_gateway::board::{
     attempt::{Ending, Patience},
     finish::HandOff,
     moves::{self, Action, To},
+    review::Wanted,
     task::{BlockKind, Status},
 };
 
@@ -63,7 +64,7 @@ fn the_table_in_the_code_lists_what_may_happen() {
             assert_eq!(action.allowed_in(status), happens, "{name} in {status}");
             let fits = match action.row().to {
                 To::Status(to) => cell == to.as_str() || (cell == "=" && to == status),
-                To::ReadyOrTodo => cell == "ready" || (cell == "=" && status == Status::Ready),
+                To::ReadyOrTodo => cell == "ready" || (cell == "=" && matches!(status, Status::Ready | Status::Review)),
                 To::Same => cell == "=",
                 To::Deleted => cell == "deleted",
             };
@@ -159,7 +160,9 @@ async fn stage(f: &Fixture, action: Action, status: Status) -> Scene {
             Status::Blocked => {
                 tx.block(me, &id, None, None, NOW).await?;
             }
-            Status::Review | Status::Done => {
+            // It is claimed and handed in below.
+            Status::Review => {}
+            Status::Done => {
                 tx.complete(me, &id, &HandOff::default(), NOW).await?;
             }
             Status::Archived => tx.archive(me, &id, NOW).await?,
@@ -169,16 +172,24 @@ async fn stage(f: &Fixture, action: Action, status: Status) -> Scene {
     .await
     .unwrap();
     let mut run = run;
-    if status == Status::Running || (action == Action::Retry && status == Status::Ready) {
+    let is_looked_at = status == Status::Running && matches!(action, Action::Approve | Action::RequestChanges);
+    if matches!(status, Status::Running | Status::Review) || (action == Action::Retry && status == Status::Ready) {
         run = f.claim(&id).await.0.run.id;
     }
     if action == Action::Retry && status == Status::Ready {
         let failed = Ending::Failed { error: "exit 1".to_owned() };
         f.write(async |tx| tx.attempt_ended(run, &failed, &PATIENCE, NOW).await).await.unwrap();
     }
-    if status == Status::Review {
-        // No operation leads there yet; a board that was brought from elsewhere may have such tasks.
-        f.sql().execute("UPDATE tasks SET status = 'review' WHERE id = ?1", [id.as_str()]).unwrap();
+    if status == Status::Review || is_looked_at {
+        let wanted = if is_looked_at { Wanted::Profile("eve".parse().unwrap()) } else { Wanted::Person };
+        f.write(async |tx| tx.request_review(&person(), &id, &hand_off("look"), &wanted, NOW).await).await.unwrap();
+    }
+    if is_looked_at {
+        run = f.write(async |tx| tx.claim_review(&id, "gateway", NOW).await).await.unwrap().run.id;
+    }
+    if status == Status::Review && matches!(action, Action::Retry | Action::RequestReview) {
+        // As after a reviewer that has failed.
+        f.sql().execute("UPDATE tasks SET not_before = ?2 WHERE id = ?1", (id.as_str(), NOW + 5)).unwrap();
     }
     Scene { id, parent, run }
 }
@@ -193,6 +204,9 @@ async fn act(tx: &mut Tx, action: Action, scene: &Scene) -> Result<(), Error> {
         Action::Claim => tx.claim(id, "gateway", None, NOW).await.map(drop),
         Action::Heartbeat => tx.heartbeat(me, id, Some("alive"), NOW + 9, NOW + 1).await,
         Action::Complete => tx.complete(me, id, &hand_off("done"), NOW).await.map(drop),
+        Action::RequestReview => tx.request_review(me, id, &HandOff::default(), &Wanted::Person, NOW).await.map(drop),
+        Action::Approve => tx.approve(me, id, Some("fine"), NOW).await.map(drop),
+        Action::RequestChanges => tx.request_changes(me, id, "the header", NOW).await.map(drop),
         Action::Edit => tx.edit(me, id, &HandOff { result: Some("42".to_owned()), ..HandOff::default() }, NOW).await,
         Action::Block => tx.block(me, id, Some(BlockKind::NeedsInput), Some("why"), NOW).await.map(drop),
         Action::BlockOnDependency => tx.block(me, id, Some(BlockKind::Dependency), None, NOW).await.map(drop),

@@ -16,7 +16,7 @@ use crate::{
         moves::Action,
         policy::Policy,
         question::{Ask, Given},
-        task::{BlockKind, Status},
+        task::{BlockKind, Status, Task},
         thread::Following,
     },
     command::{
@@ -74,9 +74,20 @@ pub(super) async fn complete(desk: &Desk, caller: &Caller, args: &verbs::Complet
     let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
         let done = tx.complete(&caller.actor, id, &hand_off, desk.now()).await;
-        each.add(id, done.map(|_| format!("Completed {id}")))?;
+        each.add(id, done.map(|task| completed(&task)))?;
     }
     Ok(each.done())
+}
+
+/// What has become of a task that somebody has completed.
+fn completed(task: &Task) -> String {
+    let id = &task.id;
+    match task.status {
+        Status::Review => {
+            format!("Handed in {id}: changes had been requested, so somebody else looks at it before it is done")
+        }
+        _ => format!("Completed {id}"),
+    }
 }
 
 pub(super) async fn edit(desk: &Desk, caller: &Caller, args: &verbs::Edit, tx: &mut Tx) -> Result<Done, Error> {
@@ -510,7 +521,7 @@ fn not_together(id: &TaskId, verb: &str) -> Error {
 }
 
 /// Refuses to let a task of a profile go on that the caller may not use.
-async fn may_release(desk: &Desk, caller: &Caller, id: &TaskId, tx: &mut Tx) -> Result<(), Error> {
+pub(super) async fn may_release(desk: &Desk, caller: &Caller, id: &TaskId, tx: &mut Tx) -> Result<(), Error> {
     let task = tx.task(id).await?;
     access::release(caller, &desk.settings.get(), &task)
 }

@@ -91,7 +91,7 @@ impl Reason {
                 verb(format!("retry {id}")),
             ),
             Self::Review => {
-                ("it waits for somebody to look at what was done".to_owned(), verb(format!("complete {id}")))
+                ("it waits for somebody to look at what was done".to_owned(), verb(format!("approve {id}")))
             }
             Self::Hindered(hindrance) => of_hindrance(hindrance, task, view),
             Self::Starting => {
@@ -130,7 +130,12 @@ fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>) -> (String,
             let known: Vec<_> = view.settings.profiles.iter().map(|known| format!("`{}`", known.name)).collect();
             (
                 format!("there is no profile `{profile}`; there are {}", known.join(", ")),
-                verb(format!("assign {id} {}", suggested.unwrap_or("PROFILE"))),
+                match task.status {
+                    Status::Review => {
+                        verb(format!("request-review {id} --reviewer {}", suggested.unwrap_or("PROFILE")))
+                    }
+                    _ => verb(format!("assign {id} {}", suggested.unwrap_or("PROFILE"))),
+                },
             )
         }
         Hindrance::Paused { by_settings: false } => {

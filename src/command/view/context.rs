@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{
-    View, age, document,
+    View, age, document, review,
     text::{behind, counted, cut, first_line, one_line, plain},
 };
 use crate::{
@@ -39,9 +39,13 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
     let workers = Workers { view, runs: &runs };
     let head = head(task, run, &workers);
     let body = task.body.as_ref().map_or(String::new(), |body| format!("## Body\n{}", cut(&plain(body), BODY)));
-    let rules = rules(task, run);
+    let review = review::section(tx, task, run, view).await?;
+    let rules = match run.filter(|run| run.review.is_some()) {
+        Some(run) => review::rules(task, run),
+        None => rules(task, run),
+    };
     let mut room = LIMIT - BETWEEN.min(LIMIT);
-    for fixed in [&head, &body, &rules] {
+    for fixed in [&head, &body, &review, &rules] {
         room = room.saturating_sub(fixed.len());
     }
     // Sections with a share of their own come first; what they leave is for the parents, who may be many.
@@ -61,7 +65,7 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
     let seen = view.seen(tx, handed_on.iter().map(|parent| parent.task_id.clone()).collect()).await?;
     handed_on.retain(|parent| seen.contains(&parent.task_id));
     let parents = take(parents(&handed_on, view), LIMIT);
-    let sections = [head, body, attachments, attempts, parents, recent, comments, rules];
+    let sections = [head, body, review, attachments, attempts, parents, recent, comments, rules];
     let said: Vec<_> = sections.iter().filter(|section| !section.is_empty()).map(String::as_str).collect();
     Ok(said.join("\n\n"))
 }
@@ -328,6 +332,7 @@ fn rules(task: &Task, run: Option<&Run>) -> String {
          your PATH and speaks for you alone.\n\
          - End with exactly one of these, as the last thing that you do:\n  \
            `kanban complete {id} --summary \"WHAT WAS DONE\"`, with `--metadata '{{\"key\": \"value\"}}'` for facts that later tasks need;\n  \
+           `kanban request-review {id} \"WHAT WAS DONE\"` where somebody else should look at it before it counts as done;\n  \
            `kanban block {id} --kind needs_input \"YOUR QUESTION\"` where a person must answer (`--kind capability` where a right or \
          a tool is missing, `transient` where it may work later, `dependency` where another task must end first).\n  \
            Exiting without either counts as a broken attempt. Exit with status 75 at a usage limit: that costs no attempt.\n\

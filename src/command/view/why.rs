@@ -93,7 +93,10 @@ pub async fn reason(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason,
         Status::Blocked if has_given_up(task.last_error.as_deref(), task.block_reason.as_deref()) => Reason::GaveUp,
         Status::Blocked if task.needs_person() => Reason::Question { since: asked(tx, task).await? },
         Status::Blocked => Reason::Blocked { since: tx.latest_hold(&task.id).await?.map(|event| event.created_at) },
-        Status::Review => Reason::Review,
+        Status::Review => match tx.open_review(&task.id).await?.and_then(|review| review.reviewer) {
+            Some(reviewer) => held(tx, &Task { assignee: Some(reviewer), ..task.clone() }, view).await?,
+            None => Reason::Review,
+        },
         Status::Ready => ready(tx, task, view).await?,
         Status::Running => match task.current_run {
             Some(run) => {
@@ -134,6 +137,11 @@ async fn ready(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason, Erro
     if !task.parents_waived && (!open.is_empty() || unseen > 0) {
         return Ok(Reason::UnmetParents { open, unseen });
     }
+    held(tx, task, view).await
+}
+
+/// Why the dispatcher does not start a task, or a look at its work.
+async fn held(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason, Error> {
     let scene = view.scene(tx).await?;
     let mut candidate = Candidate::of(view.board.slug(), task);
     candidate.is_gone = is_without_directory(tx, task).await?;
