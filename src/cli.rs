@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use kanban_console::{Action, Mode, Say};
@@ -25,11 +26,14 @@ use crate::{
     control::{Client, SayAnswer, owner},
     dispatcher::{answer, stop_what_was_closed},
     doctor,
-    gateway::{self, Up},
+    gateway::{self, After, Origin, Up},
     settings::{self, Environment, LogLevel, Logs, Settings},
     shim::{self, Answer, Spec},
     telemetry,
 };
+
+/// How long a thread of a gateway that has stopped may take to end.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Runs the command line with these arguments, without the program's name. The exit code is true: 0 done, 1 refused,
 /// 2 not understood.
@@ -72,7 +76,7 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
         Some(Verb::Shell(Shell::Completions(args))) => {
             return Ok(Answer { stdout: completions(args.shell), ..Answer::default() });
         }
-        Some(Verb::Shell(Shell::Up(args))) => return up(args, home, environment),
+        Some(Verb::Shell(Shell::Up(args))) => return up(args, home, arguments, environment),
         Some(Verb::Shell(Shell::Say(args))) => return say(args, &home, &environment),
         Some(_) | None => {}
     }
@@ -120,8 +124,13 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
     Ok(answer(reply))
 }
 
-fn up(args: &verbs::Up, home: PathBuf, environment: Environment) -> Result<Answer, String> {
+fn up(args: &verbs::Up, home: PathBuf, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
+    if args.check {
+        return check(&home, &environment);
+    }
     settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
+    let origin = Origin::of(std::env::args_os().next().as_deref(), arguments, &environment)
+        .map_err(|error| format!("the system does not tell which program this is: {error}"))?;
     let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
     let console = match args.console {
         None | Some(ConsoleForm::Text) => Some(Mode::Text),
@@ -141,10 +150,29 @@ fn up(args: &verbs::Up, home: PathBuf, environment: Environment) -> Result<Answe
         telemetry::start(&settings.logs, &environment);
     }
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
-    let ran = runtime.block_on(gateway::up(Up { home, environment, settings, console, stay: args.stay }));
-    // A thread may still wait for a line of standard input.
-    runtime.shutdown_background();
-    ran.map(|()| Answer::default()).map_err(|error| error.to_string())
+    let up =
+        Up { home, environment, settings, console, stay: args.stay, takeover: args.takeover, origin: origin.clone() };
+    let ran = runtime.block_on(gateway::up(up));
+    // Nothing of ours acts any more when the home is let go.
+    runtime.shutdown_timeout(FAREWELL);
+    let down = ran.map_err(|error| error.to_string())?;
+    match down.after {
+        After::End => Ok(Answer::default()),
+        // The system lets go of the home as the next program begins, which waits for it where somebody is faster. To hand
+        // the lock on would lock out a next program that does not know of it.
+        After::Next => Err(format!("the gateway stopped and could not start again: {}", origin.become_next())),
+    }
+}
+
+/// Says whether a gateway could start here.
+fn check(home: &Path, environment: &Environment) -> Result<Answer, String> {
+    let settings = Settings::load(home, environment).map_err(|refusal| refusal.to_string())?;
+    telemetry::hide(Arc::clone(&settings.redactor));
+    telemetry::start(&Logs { level: settings.logs.level.min(LogLevel::Warn), ..settings.logs.clone() }, environment);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let found = runtime.block_on(gateway::check_only(home, &settings)).map_err(|error| error.to_string())?;
+    Ok(answer(Reply::text(found)))
 }
 
 fn say(args: &verbs::Say, home: &Path, environment: &Environment) -> Result<Answer, String> {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
+    sync::mpsc,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,7 +22,7 @@ use crate::{
     board::Actor,
     command::{Caller, Desk, Place, Reply, from_words},
     dispatcher::{answer, apply_call, caller_of},
-    gateway::Gateway,
+    gateway::{Gateway, Heir, TakeoverAnswer},
     settings::Role,
     shim::{self, Answer, Call, Spec, Token},
 };
@@ -50,9 +51,11 @@ pub enum Ask {
     },
     /// One message through the console.
     Say { say: Say },
+    /// Another gateway, with everything ready, wants this one to let go of the home.
+    Takeover,
 }
 
-/// The answer to [`Ask::Say`]; the others are answered by an [`Answer`].
+/// The answer to [`Ask::Say`]; that to [`Ask::Takeover`] is a [`TakeoverAnswer`], and the others are answered by an [`Answer`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SayAnswer {
@@ -65,6 +68,8 @@ pub struct Control {
     pub desk: Desk,
     pub gateway: Arc<Gateway>,
     pub console: Option<Arc<Console>>,
+    /// Told of who wants to take over; there is room for one.
+    pub heirs: mpsc::Sender<Heir>,
 }
 
 impl Control {
@@ -115,6 +120,9 @@ impl Control {
                 read = bounded.read_until(b'\n', &mut line) => if read? == 0 { return Ok(()) },
                 () = shutdown.cancelled() => return Ok(()),
             }
+            if matches!(serde_json::from_slice(&line), Ok(Ask::Takeover)) {
+                return self.hand_over(stream, &peer).await;
+            }
             let mut answer = self.answer(&line, &peer).await;
             answer.push(b'\n');
             writing.write_all(&answer).await?;
@@ -132,11 +140,33 @@ impl Control {
                 serde_json::to_vec(&apply_call(&self.desk, run, &token, &call).await).unwrap_or_default()
             }
             Ok(Ask::Run { argv, folder }) => told(self.run(&argv, folder, peer).await),
+            // Answered where the connection is.
+            Ok(Ask::Takeover) => Vec::new(),
             Ok(Ask::Say { say }) => serde_json::to_vec(&self.say(say, peer).await).unwrap_or_default(),
             Err(error) => {
                 told(Reply { exit: 2, ..Reply::refused(format!("the gateway does not understand this line: {error}")) })
             }
         }
+    }
+
+    /// Lets go of the home for another gateway that waits at the other end, if the owner runs it.
+    async fn hand_over(&self, mut stream: UnixStream, peer: &Peer) -> io::Result<()> {
+        let place = match peer {
+            Peer::Owner => self.heirs.try_reserve().map_err(|_| "the gateway is stopping or hands over already"),
+            Peer::Worker(_) => Err("a worker may not take the gateway over; only its owner may"),
+            Peer::Turn => Err("the agent of a thread may not take the gateway over; only its owner may"),
+        };
+        let answer = match &place {
+            Ok(_) => TakeoverAnswer::Leaving(std::process::id()),
+            Err(reason) => TakeoverAnswer::Refused((*reason).to_owned()),
+        };
+        let mut line = serde_json::to_vec(&answer)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        if let Ok(place) = place {
+            place.send(Heir::new(stream));
+        }
+        Ok(())
     }
 
     async fn run(&self, argv: &[String], folder: PathBuf, peer: &Peer) -> Reply {

@@ -7,7 +7,10 @@ mod lane;
 pub mod lock;
 pub mod platforms;
 mod press;
+mod succession;
 mod suggest;
+mod takeover;
+mod unread;
 mod up;
 
 use std::{sync::Arc, time::Duration};
@@ -23,10 +26,14 @@ use tokio::{
 use tracing::Instrument;
 
 use self::addressed::addressed;
-pub use self::up::{Up, up};
 use self::{
     answer::{Subject, is_talk},
     press::Pressed,
+};
+pub use self::{
+    succession::Origin,
+    takeover::{Heir, TakeoverAnswer},
+    up::{After, Down, Up, check_only, up},
 };
 use crate::{
     board::{

@@ -5,11 +5,13 @@
 
 use std::{
     collections::HashSet,
+    ffi::OsStr,
     io,
     os::{
         fd::{AsFd, OwnedFd},
         unix::process::CommandExt,
     },
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -216,6 +218,30 @@ pub fn kill_marked(entry: &str, patience: Duration) -> Vec<Identity> {
 pub enum Ending {
     Code(i32),
     Signal(i32),
+}
+
+/// Becomes another program under the same pid. `name` is what it is told as its own name. Returns only when that fails.
+///
+/// The signals that a gateway acts on without ending are ignored until the next program listens, as they would end it.
+pub fn replace(program: &Path, name: &Path, arguments: &[&OsStr]) -> io::Error {
+    for signal in [libc::SIGUSR2, libc::SIGHUP] {
+        // SAFETY: ignoring a signal installs no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    Command::new(program).arg0(name).args(arguments).exec()
+}
+
+/// The children of this process that are on the process table, whether they live or not. Empty where the system does not
+/// tell.
+pub fn children() -> Vec<u32> {
+    let own = std::process::id();
+    table::all().into_iter().filter(|(_, stat)| stat.parent == own).map(|(pid, _)| pid).collect()
+}
+
+/// Takes one child off the process table if it has ended. Answers false for one that lives.
+pub fn reap_child(pid: u32) -> bool {
+    let Some(pid) = pid_of(pid) else { return true };
+    !matches!(rustix::process::waitpid(Some(pid), WaitOptions::NOHANG), Ok(None))
 }
 
 /// Waits for any child to end and takes it off the process table. Answers nothing when there is no child left.

@@ -64,6 +64,11 @@ pub(crate) async fn prepare(file: &Path, turns: &Turns) -> Result<(), Error> {
     prepare_with(file, turns, MIGRATIONS).await
 }
 
+/// Whether a file is a board of this version; refuses one that must not be touched.
+pub(crate) async fn is_current_file(file: &Path) -> Result<bool, Error> {
+    is_current(file, inspect(file).await?, MIGRATIONS)
+}
+
 async fn prepare_with(file: &Path, turns: &Turns, migrations: &[Migration]) -> Result<(), Error> {
     if file.exists() && is_current(file, inspect(file).await?, migrations)? {
         return Ok(());

@@ -15,6 +15,7 @@ use crate::{
         db::Wake,
         error::{Error, Fault, Reason, refuse},
         id::BoardSlug,
+        schema,
     },
     clock::Millis,
 };
@@ -56,6 +57,18 @@ impl Boards {
         let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
         open.insert(slug.clone(), board.clone());
         Ok(board)
+    }
+
+    /// Whether a board is there and of the present version, so that opening it changes nothing.
+    ///
+    /// # Errors
+    /// Refuses a board that a newer program has written, and a damaged one.
+    pub async fn is_current(&self, slug: &BoardSlug) -> Result<bool, Error> {
+        let file = self.folder(slug).join(FILE);
+        if !file.exists() {
+            return Ok(false);
+        }
+        schema::is_current_file(&file).await
     }
 
     /// Makes a board. Answers it, and whether it is new.

@@ -1396,6 +1396,12 @@ pub struct Up {
     /// Stay up after the input ends and the work is done
     #[arg(long)]
     pub stay: bool,
+    /// Take over from the gateway that runs, once everything is ready
+    #[arg(long)]
+    pub takeover: bool,
+    /// Only say whether a gateway could start here, and why not
+    #[arg(long)]
+    pub check: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

@@ -30,40 +30,65 @@ impl GatewayLock {
     /// # Errors
     /// Refuses when another process has it, and also when nobody can tell: then nothing must be dispatched.
     pub async fn take(home: &Path) -> Result<Self, Error> {
-        let path = home.join("gateway.lock");
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         let deadline = Instant::now() + INHERITED_FOR;
         loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => {
-                    let holder = fs::read_to_string(&path).unwrap_or_default();
-                    let holder = holder.trim();
-                    let is_gone = holder.parse().is_ok_and(|pid| Identity::of(pid).is_none());
-                    if !is_gone || Instant::now() >= deadline {
-                        return Err(held(home, holder));
-                    }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                Err(TryLockError::Error(error)) => return Err(error.into()),
+            if let Some(lock) = Self::try_take(home)? {
+                return Ok(lock);
             }
+            let holder = read_holder(home);
+            let is_gone = holder.parse().is_ok_and(|pid| Identity::of(pid).is_none());
+            if !is_gone || Instant::now() >= deadline {
+                return Err(held(home));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Takes the lock of a home if nobody has it.
+    ///
+    /// # Errors
+    /// When nobody can tell.
+    pub(super) fn try_take(home: &Path) -> Result<Option<Self>, Error> {
+        let path = home.join(FILE);
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         file.set_len(0)?;
         write!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
+        Ok(Some(Self { _file: file }))
+    }
+
+    /// Who has the lock of a home, in words.
+    pub(super) fn holder(home: &Path) -> String {
+        match read_holder(home) {
+            holder if holder.is_empty() => "a process".to_owned(),
+            holder => format!("the gateway (pid {holder})"),
+        }
     }
 }
+
+const FILE: &str = "gateway.lock";
 
 /// How long the lock of a gateway that is gone may be held by a process that it was starting.
 const INHERITED_FOR: Duration = Duration::from_secs(5);
 
-fn held(home: &Path, holder: &str) -> Error {
-    let holder = if holder.is_empty() { String::new() } else { format!(" (pid {holder})") };
+fn read_holder(home: &Path) -> String {
+    fs::read_to_string(home.join(FILE)).unwrap_or_default().trim().to_owned()
+}
+
+fn held(home: &Path) -> Error {
+    let holder = match read_holder(home) {
+        holder if holder.is_empty() => String::new(),
+        holder => format!(" (pid {holder})"),
+    };
     Error::refused(
         Reason::Busy,
         format!(
-            "a gateway runs on `{}` already{holder}; talk to it with `kanban dispatch status`, or choose another home with `--home`",
+            "a gateway runs on `{}` already{holder}; talk to it with `kanban dispatch status`, put another one in its place with `kanban up --takeover`, or choose another home with `--home`",
             home.display()
         ),
     )

@@ -13,11 +13,21 @@ use kanban_platform::{Commands, Platform, PlatformError};
 use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
     task::{JoinHandle, JoinSet},
+    time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Gateway, lane::Lanes, lock::GatewayLock, platforms};
+use super::{
+    Gateway, Heir, Origin,
+    lane::Lanes,
+    lock::GatewayLock,
+    platforms,
+    succession::COULD_START,
+    takeover::{self, Taken},
+    unread,
+};
 use crate::{
     board::{BoardSlug, Boards, Error, Fault, Reason, error::refuse},
     clock::Clock,
@@ -39,28 +49,77 @@ pub struct Up {
     pub console: Option<Mode>,
     /// Whether to stay when the console's input has ended and the work is done.
     pub stay: bool,
+    /// Whether to take the home from the gateway that has it.
+    pub takeover: bool,
+    /// The program that this is, to be replaced by its next version.
+    pub origin: Origin,
+}
+
+/// A gateway that has stopped. Its home is free again when this goes, which is for the very end of the process.
+pub struct Down {
+    pub after: After,
+    _lock: GatewayLock,
+}
+
+/// What follows on a gateway that has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    End,
+    /// The program that lies now where this one was started from.
+    Next,
+}
+
+/// Why a gateway stops.
+enum Why {
+    /// Somebody said so, or the work is done.
+    Asked,
+    /// Another one waits for the home.
+    Heir(Heir),
+    /// Its own next version is good to start.
+    Next,
 }
 
 /// Exists while the last gateway stopped in order; without it, everything is checked before it is used.
 const CLEAN_STOP: &str = "clean-stop";
 
-/// How long platforms may take to say goodbye.
-const CLOSING: Duration = Duration::from_secs(3);
+/// How long the parts of a gateway have to end what is under way.
+struct Farewell {
+    /// Commands, looks, and platforms that say goodbye.
+    parts: Duration,
+    /// Posts.
+    drain: Duration,
+}
 
-/// Runs the gateway of a home until it is told to stop, or, with lines on standard input, until they have ended and the
-/// work is done.
-pub async fn up(up: Up) -> Result<(), Error> {
-    let Up { home, environment, settings, console, stay } = up;
+impl Farewell {
+    /// For a gateway that ends.
+    fn to_all(drain: Duration) -> Self {
+        Self { parts: Duration::from_secs(3), drain }
+    }
+
+    /// For one whose successor waits: whatever is cut short is kept, and is taken up again in a moment.
+    fn to_successor(drain: Duration) -> Self {
+        Self { parts: Duration::from_millis(500), drain: drain.min(Duration::from_millis(500)) }
+    }
+}
+
+/// Runs the gateway of a home until it is told to stop or to make room, or, with lines on standard input, until they have
+/// ended and the work is done.
+pub async fn up(up: Up) -> Result<Down, Error> {
+    let Up { home, environment, settings, console, stay, takeover, origin } = up;
     process::keep_memory_private()?;
-    let _lock = GatewayLock::take(&home).await?;
-    let adoption = Arc::new(Adoption::begin());
+    // Whoever signals us early is heard when we have started.
+    let mut stop = Stop::listen()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut upgrade = signal(SignalKind::user_defined2())?;
+    reap_inherited()?;
     let clock = Clock::system();
     let boards = Boards::new(&home, Arc::default());
-    boards.get(&BoardSlug::default()).await?;
-    check(&boards, home.join(CLEAN_STOP)).await?;
-
     let environment = Arc::new(environment);
     let socket = shim::gateway_socket_path(&home, &environment.runtime_dir())?;
+    let chats = platforms_of(&settings, &clock)?;
+    let Taken { lock, from, _line: line } = enter(&home, &socket, &boards, takeover).await?;
+    let adoption = Arc::new(Adoption::begin());
+
     let drain = settings.delivery.drain_seconds.duration();
     let has_owner = settings.access.names_an_owner() || has_paired(&boards).await?;
     let banner = banner(&home, &settings, has_owner);
@@ -72,14 +131,8 @@ pub async fn up(up: Up) -> Result<(), Error> {
         clock: clock.clone(),
         gateway: Some(GatewayFacts { pid: std::process::id(), since: clock.now(), dispatcher: handle, adoption }),
     };
-    let mut stop = Stop::listen()?;
-    let mut hangup = signal(SignalKind::hangup())?;
 
     let console = console.map(|mode| open_console(&home, mode, &clock)).transpose()?;
-    let chats = platforms::build(&desk.settings.get(), &clock);
-    if chats.is_empty() && !desk.settings.get().platforms.kinds().is_empty() {
-        refuse!(Invalid, "none of the platforms that are configured can be used; the log says why");
-    }
     let stay = stay || !chats.is_empty();
     let mut platforms = Platforms::new();
     platforms.extend(chats.iter().map(|chat| (chat.name().to_owned(), Arc::clone(chat))));
@@ -98,8 +151,9 @@ pub async fn up(up: Up) -> Result<(), Error> {
     let dispatcher = Dispatcher::new(desk.clone(), program.clone(), TaskTracker::new());
     let dispatching = tokio::spawn(dispatcher.run(asks, work.clone()));
     let answering = tokio::spawn(Lanes::new(desk.clone(), program).run(work.clone()));
-    let control = Arc::new(Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone() });
-    let controlling = tokio::spawn(control.serve(listener, work.clone()));
+    let (heirs, mut heir) = mpsc::channel(1);
+    let control = Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone(), heirs };
+    let controlling = tokio::spawn(Arc::new(control).serve(listener, work.clone()));
     tell(console.as_ref(), &banner);
     let working = tokio::spawn(Arc::clone(&gateway).work(work.clone()));
     let commands: Arc<dyn Commands> = gateway;
@@ -107,16 +161,34 @@ pub async fn up(up: Up) -> Result<(), Error> {
     for chat in chats {
         connections.spawn(platforms::supervise(chat, Arc::clone(&commands), work.clone()));
     }
-    let mut chatting = console.map(|console| {
+    let mut chatting = console.clone().map(|console| {
         let shutdown = work.clone();
         tokio::spawn(async move { console.run(commands, shutdown).await })
     });
+    if let Some((pid, began)) = from {
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(duration_ms, "took over from the gateway with pid {pid}; nobody listened for {duration_ms} ms");
+    }
+    drop(line);
 
     let mut idle: Option<JoinHandle<()>> = None;
-    loop {
+    let mut trial: Option<JoinHandle<Result<(), String>>> = None;
+    let why = loop {
         tokio::select! {
-            () = stop.asked() => break,
+            () = stop.asked() => break Why::Asked,
+            Some(heir) = heir.recv() => break Why::Heir(heir),
             _ = hangup.recv() => reload(&desk, &home),
+            _ = upgrade.recv(), if trial.is_none() => {
+                let origin = origin.clone();
+                trial = Some(tokio::spawn(async move { origin.try_next().await }));
+            }
+            tried = tried(&mut trial) => {
+                trial = None;
+                match tried {
+                    Ok(()) => break Why::Next,
+                    Err(error) => tracing::error!(%error, "the next program is not good to start; this one goes on"),
+                }
+            }
             ended = ended(&mut chatting) => {
                 chatting = None;
                 if let Err(error) = ended {
@@ -126,10 +198,15 @@ pub async fn up(up: Up) -> Result<(), Error> {
                     idle = Some(tokio::spawn(until_idle(desk.clone(), Arc::clone(&notifier))));
                 }
             }
-            () = finished(&mut idle) => break,
+            () = finished(&mut idle) => break Why::Asked,
         }
-    }
-    tracing::info!("stopping; workers go on");
+    };
+    let (farewell, what) = match &why {
+        Why::Asked => (Farewell::to_all(drain), "stopping"),
+        Why::Heir(_) => (Farewell::to_successor(drain), "handing over to another gateway"),
+        Why::Next => (Farewell::to_successor(drain), "making room for the next version of this program"),
+    };
+    tracing::info!("{what}; workers go on");
     tokio::spawn(async move {
         stop.asked().await;
         // The second signal means now. Whatever was answered is durable, and the rest is taken up at the next start.
@@ -137,20 +214,126 @@ pub async fn up(up: Up) -> Result<(), Error> {
     });
 
     work.cancel();
+    let until = Instant::now() + farewell.parts;
     for part in [working, dispatching, answering, controlling] {
-        let _ = part.await;
+        leave(part, until).await;
     }
     if let Some(chatting) = chatting {
-        let _ = chatting.await;
+        // What was typed is kept within moments, and must not be cut off before.
+        leave(chatting, until + Duration::from_secs(2)).await;
     }
     // What a platform has taken in is kept, so one that does not end is left behind.
-    let _ = tokio::time::timeout(CLOSING, connections.join_all()).await;
+    let _ = timeout_at(until, connections.join_all()).await;
     delivery.cancel();
-    let _ = notifying.await;
+    leave(notifying, Instant::now() + farewell.drain).await;
     boards.close().await;
     // Nobody can connect any more, and the next gateway makes its own.
     let _ = fs::remove_file(&socket);
     fs::write(home.join(CLEAN_STOP), "")?;
+    let after = match why {
+        Why::Asked => After::End,
+        Why::Heir(heir) if heir.waits() => After::End,
+        Why::Heir(_) => {
+            tracing::warn!("whoever wanted to take over is gone; starting again");
+            After::Next
+        }
+        Why::Next => After::Next,
+    };
+    if after == After::Next
+        && let Some(console) = console
+    {
+        unread::keep(&home, &console.unread())?;
+    }
+    Ok(Down { after, _lock: lock })
+}
+
+/// Says whether a gateway could start on a home, without touching anything of it.
+///
+/// # Errors
+/// With the reason why it could not.
+pub async fn check_only(home: &Path, settings: &Settings) -> Result<String, Error> {
+    let boards = Boards::new(home, Arc::default());
+    for name in boards.names()? {
+        match boards.is_current(&name).await {
+            Ok(_) => {}
+            Err(error) if name == BoardSlug::default() => return Err(error),
+            Err(error) => tracing::error!(%error, board = %name, "board {name} is not usable"),
+        }
+    }
+    platforms_of(settings, &Clock::system())?;
+    Ok(format!("{COULD_START}{} could start on `{}`", env!("CARGO_PKG_VERSION"), home.display()))
+}
+
+/// The platforms of the settings, if one of them can be used.
+fn platforms_of(settings: &Settings, clock: &Clock) -> Result<Vec<Arc<dyn Platform>>, Error> {
+    let chats = platforms::build(settings, clock);
+    if chats.is_empty() && !settings.platforms.kinds().is_empty() {
+        refuse!(Invalid, "none of the platforms that are configured can be used; the log says why");
+    }
+    Ok(chats)
+}
+
+/// Takes the home, and sees that its boards are good to use.
+async fn enter(home: &Path, socket: &Path, boards: &Boards, takeover: bool) -> Result<Taken, Error> {
+    if !takeover {
+        let lock = GatewayLock::take(home).await?;
+        boards.get(&BoardSlug::default()).await?;
+        check(boards, home.join(CLEAN_STOP)).await?;
+        return Ok(Taken { lock, from: None, _line: None });
+    }
+    let is_checked = check_ahead(boards).await?;
+    let taken = takeover::take(home, socket).await?;
+    boards.get(&BoardSlug::default()).await?;
+    let clean_stop = home.join(CLEAN_STOP);
+    if is_checked {
+        let _ = fs::remove_file(&clean_stop);
+    } else {
+        check(boards, clean_stop).await?;
+    }
+    Ok(taken)
+}
+
+/// Reads the boards through while another gateway may use them still. Answers whether all were: one of an older version
+/// is left alone until the home is ours, since its program could not go on with it.
+async fn check_ahead(boards: &Boards) -> Result<bool, Error> {
+    let mut all = true;
+    for name in boards.names()? {
+        let checked = async {
+            if !boards.is_current(&name).await? {
+                return Ok(false);
+            }
+            boards.get(&name).await?.check().await?;
+            Ok::<_, Error>(true)
+        };
+        match checked.await {
+            Ok(is_checked) => all &= is_checked,
+            Err(error) if name == BoardSlug::default() => return Err(error),
+            Err(error) => tracing::error!(%error, board = %name, "board {name} is not usable"),
+        }
+    }
+    Ok(all)
+}
+
+/// Waits for a part to end, and breaks it off when the time is over: what it had under way is kept.
+async fn leave<T>(mut part: JoinHandle<T>, until: Instant) {
+    if timeout_at(until, &mut part).await.is_err() {
+        part.abort();
+    }
+}
+
+/// Takes the children off the process table that an earlier program under this pid has left to us, when they end: nobody
+/// else can.
+fn reap_inherited() -> Result<(), Error> {
+    let mut ended = signal(SignalKind::child())?;
+    let mut inherited = process::children();
+    tokio::spawn(async move {
+        loop {
+            inherited.retain(|pid| !process::reap_child(*pid));
+            if inherited.is_empty() || ended.recv().await.is_none() {
+                return;
+            }
+        }
+    });
     Ok(())
 }
 
@@ -185,7 +368,8 @@ async fn check(boards: &Boards, clean_stop: PathBuf) -> Result<(), Error> {
 
 fn open_console(home: &Path, mode: Mode, clock: &Clock) -> Result<Arc<Console>, Error> {
     let clock = clock.clone();
-    let options = Options::stdio(mode, Box::new(move || clock.now().div_euclid(1000)), random::bytes::<8>());
+    let now = Box::new(move || clock.now().div_euclid(1000));
+    let options = Options::stdio(mode, now, random::bytes::<8>(), unread::take(home));
     Console::open(home, options).map_err(|error| Error::refused(Reason::Damaged, error.to_string()))
 }
 
@@ -246,6 +430,13 @@ fn reload(desk: &Desk, home: &Path) {
 async fn ended(chatting: &mut Option<JoinHandle<Result<(), PlatformError>>>) -> Result<(), PlatformError> {
     match chatting {
         Some(task) => task.await.unwrap_or_else(|error| Err(PlatformError::Broken(error.to_string()))),
+        None => std::future::pending().await,
+    }
+}
+
+async fn tried(trial: &mut Option<JoinHandle<Result<(), String>>>) -> Result<(), String> {
+    match trial {
+        Some(task) => task.await.unwrap_or_else(|error| Err(error.to_string())),
         None => std::future::pending().await,
     }
 }

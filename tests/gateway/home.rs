@@ -63,6 +63,11 @@ impl Gateway {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
+    /// Types what need not be a whole line.
+    pub(crate) fn type_part(&mut self, text: &str) {
+        self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
     /// Sends a signal by its number.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -148,7 +153,11 @@ impl Home {
 
     /// The binary, with an environment that says nothing of the machine. Programs of the test in `bin` come first.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(KANBAN);
+        self.command_of(Path::new(KANBAN))
+    }
+
+    fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", self.work("bin").display()))
@@ -205,7 +214,12 @@ impl Home {
     }
 
     pub(crate) fn up_with(&self, args: &[&str]) -> Gateway {
-        let mut gateway = self.start(args);
+        self.up_by(Path::new(KANBAN), args)
+    }
+
+    /// Starts a gateway from another place of the program.
+    pub(crate) fn up_by(&self, program: &Path, args: &[&str]) -> Gateway {
+        let mut gateway = self.start_by(program, args);
         until("the gateway answers", || {
             if let Some(status) = gateway.child.try_wait().unwrap() {
                 panic!("the gateway ended with {status}: {}", self.log());
@@ -217,9 +231,13 @@ impl Home {
 
     /// Starts a gateway and waits for nothing.
     pub(crate) fn start(&self, args: &[&str]) -> Gateway {
+        self.start_by(Path::new(KANBAN), args)
+    }
+
+    fn start_by(&self, program: &Path, args: &[&str]) -> Gateway {
         let file = |name: &str| File::options().create(true).append(true).open(self.folder.path().join(name)).unwrap();
         let mut child = self
-            .command()
+            .command_of(program)
             .args(args)
             .stdin(Stdio::piped())
             .stdout(file("gateway.out"))
@@ -435,7 +453,7 @@ fn shown(value: rusqlite::types::ValueRef<'_>) -> String {
 
 /// Asks the gateway behind a socket for its pid. A socket alone proves nothing: a process that was being started when the
 /// last gateway was killed may hold it open for a moment.
-fn answers(socket: &Path, pid: u32) -> Option<()> {
+pub(crate) fn answers(socket: &Path, pid: u32) -> Option<()> {
     let stream = UnixStream::connect(socket).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     writeln!(&stream, "{}", json!({"op": "run", "argv": ["dispatch", "status", "--json"], "folder": "/"})).ok()?;

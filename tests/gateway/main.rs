@@ -9,6 +9,7 @@ mod home;
 mod lane;
 mod outbox;
 mod platforms;
+mod restart;
 mod roads;
 #[path = "../support/scale.rs"]
 mod scale;

@@ -139,7 +139,7 @@ fn kills_at_any_moment_leave_each_task_with_its_one_true_end() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the moment of a kill is drawn; nothing is waited for")]
-fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     thread::sleep(time);
 }
 

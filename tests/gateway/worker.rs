@@ -85,6 +85,7 @@ fn a_worker_reaches_nothing_but_its_own() {
            try pause kanban dispatch pause
            try look kanban dispatch now
            try up kanban up --stay
+           try takeover kanban up --stay --takeover
            try settings kanban settings show
            try script kanban create evil --assignee script --body "touch $WORK/evil"
            try delete kanban archive --rm $KANBAN_TASK
@@ -97,6 +98,7 @@ fn a_worker_reaches_nothing_but_its_own() {
            try session setsid -w env -i $WORK/friend --home $KANBAN_HOME cancel $other
            try raw env RAW_SOCKET=$KANBAN_HOME/run/gateway.sock RAW_LINE="{\"op\":\"run\",\"argv\":[\"complete\",\"$other\"],\"folder\":\"/\"}" $RAW worker::a_raw_client --exact --ignored
            try raw_say env RAW_SOCKET=$KANBAN_HOME/run/gateway.sock RAW_LINE='{"op":"say","say":{"thread":"main","user":"you","action":{"do":"text","text":"/kanban create evil"}}}' $RAW worker::a_raw_client --exact --ignored
+           try raw_takeover env RAW_SOCKET=$KANBAN_HOME/run/gateway.sock RAW_LINE='{"op":"takeover"}' $RAW worker::a_raw_client --exact --ignored
            ( setsid sh -c "while ! test -e $WORK/tried; do sleep 0.02; done
                            env -i KANBAN_HOME=$KANBAN_HOME $WORK/friend complete $other > $WORK/orphan.out 2> $WORK/orphan.err
                            echo \$? > $WORK/orphan.exit" & )
@@ -124,6 +126,7 @@ fn a_worker_reaches_nothing_but_its_own() {
         "pause",
         "look",
         "up",
+        "takeover",
         "settings",
         "script",
         "delete",
@@ -145,7 +148,7 @@ fn a_worker_reaches_nothing_but_its_own() {
         let told = read(&home.work(&format!("{attempt}.err")));
         assert!(told.contains(&format!("`kanban block {own} --kind needs_input")), "{attempt}: {told}");
     }
-    for attempt in ["raw", "raw_say"] {
+    for attempt in ["raw", "raw_say", "raw_takeover"] {
         let out = read(&home.work(&format!("{attempt}.out")));
         assert!(out.contains("worker") || out.contains("not yours"), "{attempt}: {out}");
         assert!(!out.contains("\"exit\":0"), "{attempt}: {out}");

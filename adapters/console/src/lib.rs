@@ -14,11 +14,12 @@ mod render;
 mod request;
 mod say;
 mod screen;
+mod tape;
 mod transcript;
 
 use std::{
     future::Future,
-    io::{self, BufRead, BufReader, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -39,6 +40,7 @@ use crate::{
     recent::Recent,
     request::{Place, RequestError, Updates},
     screen::Screen,
+    tape::{Held, Tape},
     transcript::Transcript,
 };
 pub use crate::{
@@ -69,6 +71,8 @@ pub struct Console {
     updates: Updates,
     journal: Arc<Journal>,
     recent: Mutex<Recent>,
+    /// What was read from standard input.
+    held: Held,
 }
 
 /// How posts are shown.
@@ -100,6 +104,8 @@ pub struct Options {
 pub enum Input {
     /// The terminal that is this process's standard input and output: with line editing, history and completion.
     Terminal,
+    /// The lines of this process's standard input, after those that an earlier program under its pid had read.
+    Standard { unread: Vec<u8> },
     /// Lines from elsewhere, each handled and answered before the next one is read.
     Lines(Box<dyn BufRead + Send>),
 }
@@ -114,10 +120,10 @@ pub struct OpenError {
 
 impl Options {
     /// The console of this process's standard input, output and error. Lines are edited where both input and output
-    /// are a terminal and posts are shown as text.
-    pub fn stdio(mode: Mode, now: Now, session: [u8; 8]) -> Self {
+    /// are a terminal and posts are shown as text. `unread` is what [`Console::unread`] of an earlier program answered.
+    pub fn stdio(mode: Mode, now: Now, session: [u8; 8], unread: Vec<u8>) -> Self {
         let terminal = mode == Mode::Text && io::stdin().is_terminal() && io::stdout().is_terminal();
-        let input = if terminal { Input::Terminal } else { Input::Lines(Box::new(BufReader::new(io::stdin()))) };
+        let input = if terminal { Input::Terminal } else { Input::Standard { unread } };
         Self { mode, input, output: Box::new(io::stdout()), notices: Box::new(io::stderr()), now, session }
     }
 }
@@ -134,12 +140,17 @@ impl Console {
         };
         let mut screen = Screen::new(mode, output, notices);
         screen.show_history(&recent);
+        let held = match &input {
+            Input::Standard { unread } => Held::with(unread.clone()),
+            Input::Terminal | Input::Lines(_) => Held::default(),
+        };
         Ok(Arc::new(Self {
             history: home.join("console.history"),
             input: Mutex::new(Some(input)),
             updates: Updates::new(session),
             journal: Arc::new(Journal::new(transcript, screen, now)),
             recent: Mutex::default(),
+            held,
         }))
     }
 
@@ -147,6 +158,12 @@ impl Console {
     /// edited.
     pub fn notice(&self, text: &str) {
         self.journal.notice(text);
+    }
+
+    /// Stops reading standard input, and answers what was read of it and belongs to no message that was acted on. A line
+    /// that a person was editing is not among it.
+    pub fn unread(&self) -> Vec<u8> {
+        self.held.stop()
     }
 
     pub(crate) fn request(&self, place: &Place, action: Action) -> Result<Request, RequestError> {
@@ -174,11 +191,12 @@ impl Console {
         let (lines, session): (Box<dyn Lines>, _) = match input {
             None => return Err(PlatformError::Broken("the console is already running".to_owned())),
             Some(Input::Lines(lines)) => (Box::new(Piped(lines)), None),
+            Some(Input::Standard { .. }) => (Box::new(Piped(Box::new(Tape::new(self.held.clone())))), None),
             Some(Input::Terminal) => match editor::open(&self.history, Arc::clone(commands), &self.journal) {
                 Ok((editor, session)) => (Box::new(editor), Some(session)),
                 Err(error) => {
                     tracing::info!(%error, "no line editing in this terminal");
-                    (Box::new(Piped(Box::new(BufReader::new(io::stdin())))), None)
+                    (Box::new(Piped(Box::new(Tape::new(self.held.clone())))), None)
                 }
             },
         };
@@ -252,6 +270,8 @@ impl Platform for Console {
                 }
                 Some(Ok(Heard::Message(typed))) => self.understand(&typed, &mut at),
             };
+            // From here on it is handled to its end, and must not be read again.
+            self.held.acted();
             let request = match understood {
                 Understood::Quit => return Ok(()),
                 Understood::Nothing => {
