@@ -31,7 +31,7 @@ pub use self::{
     call::{answer, apply_call, caller_of},
     gone::is_without_directory,
     place::{TURN_LOGS, log, turn_log},
-    recovery::stop_what_was_closed,
+    recovery::{at_work, stop_what_was_closed},
 };
 use self::{
     attempt::Attempt,

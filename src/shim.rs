@@ -9,6 +9,7 @@ mod protocol;
 mod record;
 mod run;
 mod server;
+mod signs;
 mod spec;
 
 use std::{

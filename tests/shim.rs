@@ -86,6 +86,28 @@ async fn the_time_limit_ends_a_worker_that_ignores_requests() {
 }
 
 #[tokio::test]
+async fn a_silent_worker_is_ended_at_its_silence_limit_and_one_that_gives_signs_is_not() {
+    let mut rig = Rig::script("sleep 1000");
+    rig.spec.silence_limit_seconds = Some(1);
+    let exit = rig.run().await;
+    assert_eq!(exit.stopped.as_deref(), Some("silence limit"));
+    assert!(exit.ended_at - exit.started_at >= 1_000, "{exit:?}");
+
+    // Output and calls count, each by itself; nobody has to answer a call for that.
+    let mut rig = caller(
+        "for i in 1 2 3 4 5 6; do sleep 0.3; echo $i; done\n\
+         for i in 1 2 3 4 5 6; do sleep 0.3; call heartbeat t_1 > /dev/null 2>&1; done; exit 4",
+    );
+    rig.spec.silence_limit_seconds = Some(1);
+    let exit = rig.run().await;
+    assert_eq!((exit.code, exit.stopped), (Some(4), None));
+
+    // Without a limit, silence is nobody's business.
+    let mut rig = Rig::script("sleep 1.5; exit 5");
+    assert_eq!(rig.run().await.code, Some(5));
+}
+
+#[tokio::test]
 async fn a_worker_that_obeys_has_its_grace() {
     let mut rig =
         Rig::script("trap 'echo saved; exit 3' TERM; echo up > ready; while :; do sleep 1000 & wait $!; done");

@@ -81,6 +81,7 @@ async fn run(home: &Path, number: usize) {
         socket: at("socket"),
         gateway_socket: home.join("gateway.sock"),
         time_limit_seconds: None,
+        silence_limit_seconds: None,
         confinement: None,
         max_processes: None,
         max_memory_bytes: None,

@@ -39,6 +39,10 @@ pub enum Ending {
     TimedOut {
         limit_seconds: i64,
     },
+    /// It gave no sign of life for longer than its profile allows.
+    WentSilent {
+        limit_seconds: i64,
+    },
     /// It could not be started.
     NotStarted {
         error: String,
@@ -71,6 +75,7 @@ impl Ending {
             Self::Silent => "silent",
             Self::RateLimited { .. } => "rate limited",
             Self::TimedOut { .. } => "timed out",
+            Self::WentSilent { .. } => "went silent",
             Self::NotStarted { .. } => "not started",
             Self::Lost { .. } => "lost",
         }
@@ -144,6 +149,14 @@ impl Tx {
             Ending::TimedOut { limit_seconds } => {
                 let error =
                     format!("it took longer than its time limit of {}", announcement::span(limit_seconds * 1000));
+                let failure = Failure { outcome: Outcome::TimedOut, kind: Kind::TimedOut, error: &error };
+                self.fail(attempt, failure, patience, now).await?;
+            }
+            Ending::WentSilent { limit_seconds } => {
+                let error = format!(
+                    "it gave no sign of life for {}, its silence limit: no output, and no heartbeat",
+                    announcement::span(limit_seconds * 1000)
+                );
                 let failure = Failure { outcome: Outcome::TimedOut, kind: Kind::TimedOut, error: &error };
                 self.fail(attempt, failure, patience, now).await?;
             }

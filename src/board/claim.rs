@@ -170,6 +170,11 @@ impl Tx {
         Ok(())
     }
 
+    /// The worktrees that tasks were given, with the status of each task.
+    pub async fn worktrees(&mut self) -> Result<Vec<(TaskId, Status, String)>, Error> {
+        Ok(sql!(self, WORKTREES; fetch_all))
+    }
+
     /// Whether a schedule has ended or a claim has expired.
     pub async fn is_something_due(&mut self, now: Millis) -> Result<bool, Error> {
         let (due,): (i64,) = sql!(self, SOMETHING_DUE, now; fetch_one);

@@ -222,6 +222,8 @@ statements! {
         metadata = coalesce($6, metadata), error = coalesce($7, error), claim_expires = NULL WHERE id = $1 AND ended_at IS NULL RETURNING ", run!();
     RUN_STARTED = "UPDATE runs SET worker_pid = $2, worker_start_time = $3, boot_id = $4 WHERE id = $1 AND ended_at IS NULL \
         AND worker_pid IS NULL";
+    WORKTREES = "SELECT DISTINCT tasks.id, tasks.status, runs.workspace FROM tasks JOIN runs ON runs.task_id = tasks.id \
+        WHERE tasks.workspace_kind = 'worktree' AND runs.workspace IS NOT NULL ORDER BY tasks.id, runs.workspace";
     RUN_WORKSPACE = "UPDATE runs SET workspace = $2 WHERE id = $1";
     HEARTBEAT = "UPDATE runs SET last_heartbeat_at = $2, heartbeat_note = coalesce($3, heartbeat_note), \
         claim_expires = CASE WHEN claim_expires IS NULL THEN NULL ELSE $4 END WHERE id = $1 AND ended_at IS NULL";

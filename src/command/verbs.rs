@@ -1237,6 +1237,12 @@ pub struct Gc {
     /// Remove logs that are older than this many days
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     pub log_retention_days: u32,
+    /// Only tell what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

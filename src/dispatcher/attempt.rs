@@ -290,6 +290,7 @@ impl Attempt {
             socket: place.socket.clone(),
             gateway_socket: crate::shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
             time_limit_seconds: limit,
+            silence_limit_seconds: profile.silence_limit.map(|limit| limit.duration().as_secs().max(1)),
             confinement: profile.confine.then(|| worker::confinement(&self.desk, vec![attachments])).transpose()?,
             max_processes: Some(settings.dispatch.max_processes.get()),
             max_memory_bytes: settings.dispatch.max_memory_bytes.map(NonZeroU64::get),
@@ -448,8 +449,12 @@ impl Attempt {
         let settings = self.desk.settings.get();
         let profile = run.as_ref().and_then(|run| run.profile.as_ref()).and_then(|name| settings.profiles.get(name));
         let is_script = profile.is_some_and(|profile| profile.kind == Kind::Script);
-        let limit = Spec::read(rundir).ok().and_then(|spec| spec.time_limit_seconds);
-        classify(exit, is_script, limit)
+        let spec = Spec::read(rundir).ok();
+        if exit.stopped.as_deref() == Some(Exit::SILENCE_LIMIT) {
+            let limit = spec.and_then(|spec| spec.silence_limit_seconds).and_then(|seconds| i64::try_from(seconds).ok());
+            return Ending::WentSilent { limit_seconds: limit.unwrap_or_default() };
+        }
+        classify(exit, is_script, spec.and_then(|spec| spec.time_limit_seconds))
     }
 
     /// Records an ending; tries until the board takes it, since nobody else knows of it.

@@ -1,13 +1,14 @@
 //! Taking up what an earlier gateway has left running.
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{Dispatcher, HOLDER, Live, Report, place, scene::ground_of};
 use crate::{
-    board::{Board, Error, TaskId, run},
+    board::{Board, BoardSlug, Error, TaskId, run},
     command::Desk,
     shim::{Spec, client, exit_record},
 };
@@ -148,6 +149,12 @@ pub async fn stop_what_was_closed(desk: &Desk) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The tasks of a board whose worker is, or may be, there still, whatever became of their run.
+pub fn at_work(home: &Path, board: &BoardSlug) -> Result<HashSet<TaskId>, Error> {
+    let specs = run_directories(home)?.into_iter().filter_map(|rundir| Spec::read(&rundir).ok());
+    Ok(specs.filter(|spec| spec.board == *board).filter_map(|spec| spec.task).collect())
 }
 
 fn run_directories(home: &Path) -> Result<Vec<PathBuf>, Error> {

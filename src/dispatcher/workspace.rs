@@ -14,7 +14,7 @@ pub use self::{
     git::{Unsaved, remove_worktree, repository_around, worktree_is_clean},
     opened::{Closed, Opened, root_above, true_roots},
     reach::{Reach, allowed},
-    scratch::remove_scratch,
+    scratch::{may_remove_scratch, remove_scratch},
 };
 use crate::board::{
     id::TaskId,

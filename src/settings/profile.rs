@@ -95,6 +95,8 @@ section! {
         max_running: Option<NonZeroU32> = None,
         /// The longest that a run may take when its task does not say.
         max_runtime: Option<Period> = None,
+        /// How long a run may give no sign of life, neither output nor a heartbeat or another call. Without it, a run is never ended for being silent.
+        silence_limit: Option<Period> = None,
         /// Keep its workers out of the gateway's home, where the kernel can; see [how far workers can be trusted](operations.md#how-far-workers-can-be-trusted).
         confine: bool = true,
         /// Start none of its tasks until this is taken back.
@@ -116,6 +118,7 @@ pub struct Profile {
     pub workspace: WorkspaceDefault,
     pub max_running: Option<NonZeroU32>,
     pub max_runtime: Option<Period>,
+    pub silence_limit: Option<Period>,
     pub confine: bool,
     pub paused: bool,
     /// Its calls are taken from files as well.
@@ -235,6 +238,7 @@ impl Profile {
             workspace: settings.workspace,
             max_running: settings.max_running,
             max_runtime: settings.max_runtime,
+            silence_limit: settings.silence_limit,
             confine: settings.confine,
             paused: settings.paused,
             outbox: settings.outbox,

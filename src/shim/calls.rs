@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Answer, Spec, Token, protocol,
     run::{locked, wait, wait_up_to},
+    signs::Signs,
 };
 
 /// One call of a worker.
@@ -96,6 +97,7 @@ pub(super) struct Calls {
     run: i64,
     token: Token,
     gateway: PathBuf,
+    signs: Signs,
     line: Mutex<Line>,
     changed: Condvar,
 }
@@ -117,13 +119,14 @@ struct Waiting {
 }
 
 impl Calls {
-    pub(super) fn new(rundir: &Path, spec: &Spec) -> Self {
+    pub(super) fn new(rundir: &Path, spec: &Spec, signs: Signs) -> Self {
         let journal = Journal { path: rundir.join(JOURNAL), file: None };
         let line = Line { journal, next: 1, waiting: VecDeque::new(), away: false, closed: false };
         Self {
             run: spec.run,
             token: spec.token.clone(),
             gateway: spec.gateway_socket.clone(),
+            signs,
             line: Mutex::new(line),
             changed: Condvar::new(),
         }
@@ -131,6 +134,7 @@ impl Calls {
 
     /// Takes one call and answers when the gateway has, or at once when the gateway is away.
     pub(super) fn submit(&self, argv: Vec<String>, stdin: Option<String>) -> Answer {
+        self.signs.seen();
         let changes = changes_the_board(&argv);
         let mut line = locked(&self.line);
         if line.closed {

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::run::locked;
+use super::{run::locked, signs::Signs};
 
 /// Reads the newest `limit` bytes of a run's output, over both halves of its log.
 ///
@@ -83,12 +83,15 @@ impl Log {
     }
 
     /// Takes output from the pipe until nobody can write to it any more.
-    pub(super) fn drain(mut self, mut pipe: PipeReader) {
+    pub(super) fn drain(mut self, mut pipe: PipeReader, signs: &Signs) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             match pipe.read(&mut buffer) {
                 Ok(0) => return,
-                Ok(length) => self.append(&buffer[..length]),
+                Ok(length) => {
+                    signs.seen();
+                    self.append(&buffer[..length]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
@@ -148,12 +151,13 @@ impl Answer {
     }
 
     /// Takes output from the pipe until nobody can write to it any more; what was kept is on the disk then.
-    pub(super) fn drain(mut self, mut pipe: PipeReader) {
+    pub(super) fn drain(mut self, mut pipe: PipeReader, signs: &Signs) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             match pipe.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(length) => {
+                    signs.seen();
                     let kept = length.min(usize::try_from(self.room).unwrap_or(usize::MAX));
                     // A disk without room loses output, never the worker.
                     if self.file.write_all(&buffer[..kept]).is_ok() {

@@ -18,7 +18,7 @@ pub struct Exit {
     pub code: Option<i32>,
     /// The signal that ended the worker.
     pub signal: Option<i32>,
-    /// Why the worker was ended from outside: `time limit`, or the reason of the one who stopped it.
+    /// Why the worker was ended from outside: `time limit`, `silence limit`, or the reason of the one who stopped it.
     pub stopped: Option<String>,
     pub started_at: Millis,
     pub ended_at: Millis,
@@ -33,6 +33,9 @@ pub struct Exit {
 impl Exit {
     /// The reason of a run that took longer than it may.
     pub const TIME_LIMIT: &str = "time limit";
+
+    /// The reason of a run whose worker gave no sign of life for longer than it may.
+    pub const SILENCE_LIMIT: &str = "silence limit";
 }
 
 /// Reads how a run ended; nothing if it has not, or nobody could write it down.

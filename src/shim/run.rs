@@ -17,6 +17,7 @@ use super::{
     log::{Answer, Log, Tail},
     protocol::{self, Notice},
     record, server,
+    signs::Signs,
 };
 use crate::{
     clock::Clock,
@@ -30,10 +31,11 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
     let clock = Clock::system();
     let (started_at, started) = (clock.now(), Instant::now());
     record::begin(rundir, &own)?;
+    let signs = Signs::begin();
     // The worker is started first: while this process has one thread, and before anything else takes time.
     let worker = start(rundir, spec);
     let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));
-    let calls = Arc::new(Calls::new(rundir, spec));
+    let calls = Arc::new(Calls::new(rundir, spec, signs.clone()));
 
     let server = server::Server {
         own: own.clone(),
@@ -62,22 +64,27 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
             let Worker { identity, log, output, tail, answer } = worker;
             if let Some((answer, printed)) = answer {
                 let drained = drained.clone();
+                let signs = signs.clone();
                 in_background("answer", move || {
-                    answer.drain(printed);
+                    answer.drain(printed, &signs);
                     drop(drained);
                 })?;
             }
+            let signs_of_output = signs.clone();
             in_background("log", move || {
-                log.drain(output);
+                log.drain(output, &signs_of_output);
                 drop(drained);
             })?;
             let forwarder = calls.clone();
             in_background("calls", move || forwarder.forward())?;
             let tree = Tree { root: own, group: identity.pid };
             let grace = Duration::from_secs(spec.grace_seconds);
-            let limit = spec.time_limit_seconds.and_then(|seconds| started.checked_add(Duration::from_secs(seconds)));
+            let limits = Limits {
+                end: spec.time_limit_seconds.and_then(|seconds| started.checked_add(Duration::from_secs(seconds))),
+                silence: spec.silence_limit_seconds.map(Duration::from_secs),
+            };
             let guarded = run.clone();
-            in_background("guard", move || guarded.guard(&tree, limit, grace))?;
+            in_background("guard", move || guarded.guard(&tree, &limits, &signs, grace))?;
 
             while let Some((pid, ending)) = process::reap()? {
                 if pid == identity.pid {
@@ -163,17 +170,17 @@ impl Run {
         }
     }
 
-    /// Ends the tree at the time limit, on request, and when the worker has left something behind.
-    fn guard(&self, tree: &Tree, limit: Option<Instant>, grace: Duration) {
+    /// Ends the tree at a limit, on request, and when the worker has left something behind.
+    fn guard(&self, tree: &Tree, limits: &Limits, signs: &Signs, grace: Duration) {
         let mut state = locked(&self.state);
         while !state.worker_ended && state.stopped.is_none() {
-            state = match limit.map(|limit| limit.saturating_duration_since(Instant::now())) {
+            state = match limits.next(signs) {
                 None => wait(&self.changed, state),
-                Some(Duration::ZERO) => {
-                    state.stopped = Some(Exit::TIME_LIMIT.to_owned());
+                Some((Duration::ZERO, reason)) => {
+                    state.stopped = Some(reason.to_owned());
                     state
                 }
-                Some(left) => wait_up_to(&self.changed, state, left),
+                Some((left, _)) => wait_up_to(&self.changed, state, left),
             };
         }
         let mut grace = grace;
@@ -213,6 +220,22 @@ impl Run {
             // One that is gone finds the record.
             let _ = protocol::send(&watcher, &notice);
         }
+    }
+}
+
+/// How long a worker may go on.
+struct Limits {
+    end: Option<Instant>,
+    /// Without a sign of life.
+    silence: Option<Duration>,
+}
+
+impl Limits {
+    /// The time until the first limit as things stand, and which one that is.
+    fn next(&self, signs: &Signs) -> Option<(Duration, &'static str)> {
+        let end = self.end.map(|end| (end.saturating_duration_since(Instant::now()), Exit::TIME_LIMIT));
+        let silence = self.silence.map(|limit| (limit.saturating_sub(signs.silence()), Exit::SILENCE_LIMIT));
+        end.into_iter().chain(silence).min()
     }
 }
 

@@ -52,6 +52,9 @@ pub struct Spec {
     pub socket: PathBuf,
     pub gateway_socket: PathBuf,
     pub time_limit_seconds: Option<u64>,
+    /// How long the worker may give no sign of life: no output, and no call to the board.
+    #[serde(default)]
+    pub silence_limit_seconds: Option<u64>,
     /// What the worker is kept out of; without it, of nothing.
     #[serde(default)]
     pub confinement: Option<Confinement>,

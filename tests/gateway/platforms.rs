@@ -12,6 +12,7 @@ mod person;
 mod phone;
 mod promptness;
 mod questions;
+mod restart;
 mod story;
 mod threads;
 
@@ -83,6 +84,27 @@ impl Stage {
         let gateway = tokio::task::spawn_blocking(move || home.up()).await.unwrap();
         self.gateway = Some(gateway);
         self.server.connected().await;
+    }
+
+    /// Puts another gateway in the place of the one that runs.
+    pub(crate) async fn take_over(&mut self) {
+        let (home, first) = (Arc::clone(&self.home), self.gateway.take());
+        let next = tokio::task::spawn_blocking(move || {
+            let next = home.up_with(&["up", "--stay", "--takeover"]);
+            assert_eq!(first.unwrap().wait(), 0);
+            next
+        });
+        self.gateway = Some(next.await.unwrap());
+    }
+
+    /// Has the gateway become the program that it was started from.
+    pub(crate) async fn upgrade(&mut self) {
+        let (home, gateway) = (Arc::clone(&self.home), self.gateway.take().unwrap());
+        let upgraded = tokio::task::spawn_blocking(move || {
+            crate::restart::upgrade(&home, &gateway);
+            gateway
+        });
+        self.gateway = Some(upgraded.await.unwrap());
     }
 
     /// Kills the gateway as a power loss would.

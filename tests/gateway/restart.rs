@@ -53,7 +53,7 @@ fn beginnings(home: &Home) -> usize {
 }
 
 /// Has a gateway replace itself, and waits until it has.
-fn upgrade(home: &Home, gateway: &Gateway) {
+pub(crate) fn upgrade(home: &Home, gateway: &Gateway) {
     let before = beginnings(home);
     gateway.signal(Signal::USR2);
     until("the gateway has replaced itself", || (beginnings(home) > before).then_some(()));

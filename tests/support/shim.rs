@@ -50,6 +50,7 @@ impl Rig {
             socket: at("shim.sock"),
             gateway_socket: at("gateway.sock"),
             time_limit_seconds: None,
+            silence_limit_seconds: None,
             confinement: None,
             max_processes: None,
             max_memory_bytes: None,

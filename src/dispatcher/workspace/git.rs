@@ -1,7 +1,7 @@
 //! Worktrees: one per task, on a branch of its own, never removed with work that exists nowhere else.
 
 use std::{
-    fs,
+    fmt, fs,
     io::Write,
     path::{Path, PathBuf},
     process::Stdio,
@@ -38,7 +38,7 @@ pub(super) async fn prepare(base: &Path, branch: Option<&str>, task: &TaskId) ->
         return repository.own_worktree(&path).await;
     }
     repository.hide_folder()?;
-    repository.add(&path, &branch).await?;
+    repository.add(&path, &branch, base).await?;
     fs::canonicalize(&path).map_err(|error| Refusal::io("use", &path, &error))
 }
 
@@ -49,7 +49,44 @@ pub enum Unsaved {
     Files(usize),
     /// Commits that are on no other branch, here or on a remote.
     Commits(usize),
+    /// What was put aside with `git stash` while its branch was checked out.
+    Stashes(usize),
+    /// A rebase, merge or the like that was begun and not ended.
+    Unfinished(&'static str),
 }
+
+impl Unsaved {
+    /// A word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Files(_) => "uncommitted",
+            Self::Commits(_) => "unpushed",
+            Self::Stashes(_) => "stashed",
+            Self::Unfinished(_) => "unfinished",
+        }
+    }
+}
+
+impl fmt::Display for Unsaved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(count) => write!(f, "{count} changed files that are not committed"),
+            Self::Commits(count) => write!(f, "{count} commits that are neither pushed nor merged"),
+            Self::Stashes(count) => write!(f, "{count} stashes of its branch"),
+            Self::Unfinished(what) => write!(f, "a {what} that is not finished"),
+        }
+    }
+}
+
+/// What git leaves in a worktree while something is under way in it.
+const UNFINISHED: [(&str, &str); 6] = [
+    ("rebase-merge", "rebase"),
+    ("rebase-apply", "rebase"),
+    ("MERGE_HEAD", "merge"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+    ("BISECT_LOG", "bisect"),
+];
 
 /// The top of the repository that a directory lies in.
 ///
@@ -64,23 +101,34 @@ pub async fn repository_around(path: &Path) -> Result<PathBuf, Refusal> {
 /// # Errors
 /// When git cannot tell; then nothing may be removed.
 pub async fn worktree_is_clean(path: &Path) -> Result<Option<Unsaved>, Refusal> {
-    let status = git(path, &["status", "--porcelain", "--untracked-files=all"]).await?;
+    // Whatever the settings of the repository hide from people.
+    let status = git(path, &["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=none"]).await?;
     let files = status.lines().count();
     if files > 0 {
         return Ok(Some(Unsaved::Files(files)));
     }
+    let folder = git(path, &["rev-parse", "--absolute-git-dir"]).await?;
+    let begun = UNFINISHED.iter().find(|(mark, _)| Path::new(&folder).join(mark).exists());
+    if let Some((_, what)) = begun {
+        return Ok(Some(Unsaved::Unfinished(what)));
+    }
     let mut arguments = vec!["rev-list", "--count", "HEAD", "--not"];
     let head = git(path, &["rev-parse", "--symbolic-full-name", "HEAD"]).await?;
-    let own = head.strip_prefix("refs/heads/").map(|branch| format!("--exclude={branch}"));
+    let branch = head.strip_prefix("refs/heads/");
+    let own = branch.map(|branch| format!("--exclude={branch}"));
     arguments.extend(own.as_deref());
     arguments.extend(["--branches", "--remotes"]);
-    let count = git(path, &arguments).await?;
-    match count.parse() {
-        Ok(0) => Ok(None),
-        Ok(commits) => Ok(Some(Unsaved::Commits(commits))),
-        Err(_) => {
-            Err(Refusal::new(format!("git counted `{count}` commits in `{}`; expected a number", path.display())))
-        }
+    let commits = number(path, &git(path, &arguments).await?)?;
+    if commits > 0 {
+        return Ok(Some(Unsaved::Commits(commits)));
+    }
+    // All worktrees share one list of stashes, and each names the branch that it was made on.
+    let on = format!(" on {}: ", branch.unwrap_or("(no branch)")).to_lowercase();
+    let stashes = git(path, &["stash", "list", "--format=%gs"]).await?;
+    let of_branch = |line: &&str| format!(" {line}").to_lowercase().contains(&on);
+    match stashes.lines().filter(of_branch).count() {
+        0 => Ok(None),
+        count => Ok(Some(Unsaved::Stashes(count))),
     }
 }
 
@@ -95,13 +143,8 @@ pub async fn remove_worktree(path: &Path) -> Result<(), Refusal> {
     };
     let repository = Repository::around(top).await?;
     let path = repository.own_worktree(path).await?;
-    let lost = match worktree_is_clean(&path).await? {
-        None => {
-            let path = text(&path)?;
-            return git(&repository.top, &["worktree", "remove", "--", path]).await.map(drop);
-        }
-        Some(Unsaved::Files(count)) => format!("{count} changed files that are not committed"),
-        Some(Unsaved::Commits(count)) => format!("{count} commits that are neither pushed nor merged"),
+    let Some(lost) = worktree_is_clean(&path).await? else {
+        return git(&repository.top, &["worktree", "remove", "--", text(&path)?]).await.map(drop);
     };
     Err(Refusal::new(format!(
         "`{}` was kept: it has {lost}; save them, or remove it with `git worktree remove --force`",
@@ -119,7 +162,7 @@ struct Repository {
 impl Repository {
     /// Finds the nearest repository at or above a path; the path itself may be missing.
     async fn around(base: &Path) -> Result<Self, Refusal> {
-        let start = base.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
+        let start = directory_at(base);
         let none = |why: &str| {
             Refusal::new(format!(
                 "no git repository at or above `{}` ({why}); run `git init` there, or use `--workspace dir:{}`",
@@ -159,19 +202,27 @@ impl Repository {
         )))
     }
 
-    async fn add(&self, path: &Path, branch: &str) -> Result<(), Refusal> {
+    /// Makes a worktree. A new branch begins where the person who named `base` stands there, which may be a worktree itself.
+    async fn add(&self, path: &Path, branch: &str, base: &Path) -> Result<(), Refusal> {
         let reference = format!("refs/heads/{branch}");
         let target = text(path)?;
         let mut arguments = vec!["worktree", "add"];
-        // A worktree that was deleted by hand is still listed; then, and only then, force takes its place.
         let listed = git(&self.top, &["worktree", "list", "--porcelain"]).await?;
-        if listed.lines().any(|line| line.strip_prefix("worktree ") == Some(target)) {
+        let holder = holder_of(&listed, &reference).filter(|holder| *holder != target);
+        if let Some(holder) = holder.filter(|holder| Path::new(holder).exists()) {
+            return Err(Refusal::new(format!(
+                "the branch `{branch}` is checked out in `{holder}`, and no two worktrees can have one; name another with `--branch`, or run `git -C {holder} switch --detach`"
+            )));
+        }
+        // A worktree that was deleted by hand is still listed; then, and only then, force takes its place.
+        if holder.is_some() || listed.lines().any(|line| line.strip_prefix("worktree ") == Some(target)) {
             arguments.push("--force");
         }
+        let start = git(directory_at(base), &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await;
         if git(&self.top, &["show-ref", "--verify", "--quiet", &reference]).await.is_ok() {
             arguments.extend(["--", target, branch]);
-        } else if git(&self.top, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await.is_ok() {
-            arguments.extend(["-b", branch, "--", target, "HEAD"]);
+        } else if let Ok(start) = &start {
+            arguments.extend(["-b", branch, "--", target, start]);
         } else {
             return Err(Refusal::new(format!(
                 "`{}` has no commit to start a worktree from; run `git commit` there first",
@@ -216,6 +267,25 @@ fn check_branch(name: &str) -> Result<(), Refusal> {
         "`{}` is not a branch name; expected letters, digits, `-`, `_`, `.` and `/`, as in `--branch feature/login`",
         name.escape_debug()
     )))
+}
+
+/// The nearest directory at or above a path, which may be missing itself.
+fn directory_at(path: &Path) -> &Path {
+    path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"))
+}
+
+/// The worktree that has a branch checked out, by the list of all.
+fn holder_of<'l>(listed: &'l str, reference: &str) -> Option<&'l str> {
+    let mut worktree = None;
+    listed.lines().find_map(|line| {
+        worktree = line.strip_prefix("worktree ").or(worktree);
+        (line.strip_prefix("branch ") == Some(reference)).then_some(worktree).flatten()
+    })
+}
+
+fn number(path: &Path, counted: &str) -> Result<usize, Refusal> {
+    let wrong = |_| Refusal::new(format!("git counted `{counted}` commits in `{}`; expected a number", path.display()));
+    counted.parse().map_err(wrong)
 }
 
 fn text(path: &Path) -> Result<&str, Refusal> {

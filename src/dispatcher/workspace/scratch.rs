@@ -46,6 +46,14 @@ pub(super) fn prepare(root: &Path, task: &TaskId) -> Result<PathBuf, Refusal> {
     Ok(path)
 }
 
+/// Says whether [`remove_scratch`] would remove something, without touching it.
+///
+/// # Errors
+/// When what stands there is not ours.
+pub fn may_remove_scratch(root: &Path, task: &TaskId) -> Result<bool, Refusal> {
+    Ok(opened(root, task)?.is_some())
+}
+
 /// Removes the scratch workspace of a task below the managed root, if it is there and has our marker.
 ///
 /// Links are removed, never followed; a mount is left alone, and so is what it hides. Answers whether there was one.
@@ -54,35 +62,52 @@ pub(super) fn prepare(root: &Path, task: &TaskId) -> Result<PathBuf, Refusal> {
 /// When what stands there is not ours, or something in it cannot be removed; then the marker stays, so that the removal
 /// can be tried again.
 pub fn remove_scratch(root: &Path, task: &TaskId) -> Result<bool, Refusal> {
+    let Some(Scratch { root, top, name, path }) = opened(root, task)? else { return Ok(false) };
+    let fail = |error| refused(&path, error);
+    clear(top.as_fd()).map_err(fail)?;
+    // The marker goes last: until then the removal can be taken up again.
+    rustix::fs::unlinkat(&top, MARKER, AtFlags::empty()).map_err(fail)?;
+    rustix::fs::unlinkat(&root, &name, AtFlags::REMOVEDIR).map_err(fail)?;
+    Ok(true)
+}
+
+/// A scratch workspace of ours, held open.
+struct Scratch {
+    root: OwnedFd,
+    top: OwnedFd,
+    name: CString,
+    path: PathBuf,
+}
+
+fn opened(root: &Path, task: &TaskId) -> Result<Option<Scratch>, Refusal> {
     let path = root.join(task.as_str());
-    let foreign = |what: &str| {
-        Refusal::new(format!("`{}` {what}; it was left alone; remove it yourself if it is not needed", path.display()))
-    };
-    let fail = |error: Errno| match error {
-        Errno::LOOP | Errno::NOTDIR => foreign("is not a directory of ours"),
-        Errno::XDEV => foreign("is or holds a mount"),
-        error => Refusal::io("remove", &path, &error.into()),
-    };
-    let name = CString::new(task.as_str()).map_err(|_| foreign("has no possible name"))?;
+    let name = CString::new(task.as_str()).map_err(|_| foreign(&path, "has no possible name"))?;
     let root = match rustix::fs::openat(CWD, root, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
         Ok(root) => root,
-        Err(Errno::NOENT) => return Ok(false),
-        Err(error) => return Err(fail(error)),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(refused(&path, error)),
     };
     let top = match open_below(root.as_fd(), &name) {
         Ok(top) => top,
-        Err(Errno::NOENT) => return Ok(false),
-        Err(error) => return Err(fail(error)),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(refused(&path, error)),
     };
     if !has_marker(top.as_fd(), task) {
-        return Err(foreign("has no marker of ours"));
+        return Err(foreign(&path, "has no marker of ours"));
     }
-    clear(top.as_fd()).map_err(fail)?;
-    let marker = CString::new(MARKER).map_err(|_| foreign("has no possible name"))?;
-    // The marker goes last: until then the removal can be taken up again.
-    rustix::fs::unlinkat(&top, &marker, AtFlags::empty()).map_err(fail)?;
-    rustix::fs::unlinkat(&root, &name, AtFlags::REMOVEDIR).map_err(fail)?;
-    Ok(true)
+    Ok(Some(Scratch { root, top, name, path }))
+}
+
+fn foreign(path: &Path, what: &str) -> Refusal {
+    Refusal::new(format!("`{}` {what}; it was left alone; remove it yourself if it is not needed", path.display()))
+}
+
+fn refused(path: &Path, error: Errno) -> Refusal {
+    match error {
+        Errno::LOOP | Errno::NOTDIR => foreign(path, "is not a directory of ours"),
+        Errno::XDEV => foreign(path, "is or holds a mount"),
+        error => Refusal::io("remove", path, &error.into()),
+    }
 }
 
 const DIRECTORY: OFlags =

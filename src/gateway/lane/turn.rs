@@ -252,6 +252,8 @@ impl Run {
             socket: self.socket.clone(),
             gateway_socket: shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
             time_limit_seconds: Some(limit.as_secs().max(1)),
+            // An agent may well print its answer at the very end.
+            silence_limit_seconds: None,
             confinement: profile.confine.then(|| worker::confinement(&self.desk, Vec::new())).transpose()?,
             max_processes: Some(settings.dispatch.max_processes.get()),
             max_memory_bytes: settings.dispatch.max_memory_bytes.map(NonZeroU64::get),
