@@ -26,7 +26,7 @@ use crate::{
     control::{Client, SayAnswer, owner},
     dispatcher::{answer, stop_what_was_closed},
     doctor,
-    gateway::{self, After, Origin, Up},
+    gateway::{self, Origin, Up},
     settings::{self, Environment, LogLevel, Logs, Settings},
     shim::{self, Answer, Spec},
     telemetry,
@@ -155,13 +155,12 @@ fn up(args: &verbs::Up, home: PathBuf, arguments: &[OsString], environment: Envi
     let ran = runtime.block_on(gateway::up(up));
     // Nothing of ours acts any more when the home is let go.
     runtime.shutdown_timeout(FAREWELL);
-    let down = ran.map_err(|error| error.to_string())?;
-    match down.after {
-        After::End => Ok(Answer::default()),
-        // The system lets go of the home as the next program begins, which waits for it where somebody is faster. To hand
-        // the lock on would lock out a next program that does not know of it.
-        After::Next => Err(format!("the gateway stopped and could not start again: {}", origin.become_next())),
+    // The system lets go of the home before the next program begins, which waits for it where somebody is faster. To hand
+    // the lock on would lock out a next program that does not know of it.
+    if ran.map_err(|error| error.to_string())?.let_go() {
+        return Err(format!("the gateway stopped and could not start again: {}", origin.become_next()));
     }
+    Ok(Answer::default())
 }
 
 /// Says whether a gateway could start here.

@@ -33,7 +33,7 @@ use self::{
 pub use self::{
     succession::Origin,
     takeover::{Heir, TakeoverAnswer},
-    up::{After, Down, Up, check_only, up},
+    up::{Down, Up, check_only, up},
 };
 use crate::{
     board::{

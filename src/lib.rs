@@ -41,6 +41,8 @@
 //! 12. Nobody decides on their own work: `tests/board/review.rs::whoever_did_the_work_cannot_approve_it`,
 //!     `tests/board/review.rs::a_worker_whose_work_was_sent_back_hands_it_in_again_however_it_ends`.
 //! 13. One check for every road: `tests/access.rs::every_verb_is_let_through_or_refused_as_the_table_says`.
+//! 14. Whether a ready task starts is decided in one place: `tests/gateway/why.rs::why_and_the_dispatcher_agree_in_every_state`.
+//! 15. A restart costs nothing: `tests/gateway/restart.rs::a_storm_of_restarts_disturbs_no_worker_and_loses_nothing`.
 
 #![deny(unsafe_code)]
 

@@ -240,6 +240,62 @@ async fn a_worktree_goes_only_when_its_work_is_elsewhere() {
     assert!(repository.path().join("readme").exists());
 }
 
+#[tokio::test]
+async fn a_worktree_begins_where_it_was_asked_for_and_shares_no_branch() {
+    let repository = Repository::new();
+    let parent = worktree(Some(repository.path()), None).await.unwrap();
+    fs::write(parent.join("step"), "one").unwrap();
+    git(&parent, &["add", "."]);
+    git(&parent, &["commit", "--quiet", "-m", "step"]);
+    // A child that is made in the worktree of its parent has what is committed there, in a place of its own.
+    let child = Workspace::Worktree { path: Some(parent.clone()), branch: None };
+    let child = child.prepare(Path::new("/nowhere"), None, &"t_2".parse().unwrap()).await.unwrap();
+    assert_eq!(child, fs::canonicalize(repository.path()).unwrap().join(".worktrees/t_2"));
+    assert_eq!(fs::read_to_string(child.join("step")).unwrap(), "one");
+    // A branch that is in use elsewhere is refused with the place, whatever name it has.
+    let taken = async |branch: &str| {
+        let workspace =
+            Workspace::Worktree { path: Some(repository.path().to_owned()), branch: Some(branch.to_owned()) };
+        workspace.prepare(Path::new("/nowhere"), None, &"t_3".parse().unwrap()).await.map_err(|error| error.to_string())
+    };
+    let refused = taken("kanban/t_2").await.unwrap_err();
+    assert!(refused.contains("is checked out in") && refused.contains(".worktrees/t_2"), "{refused}");
+    // One whose worktree was deleted by hand is free, and so is one that nobody has checked out.
+    fs::remove_dir_all(&child).unwrap();
+    let third = taken("kanban/t_2").await.unwrap();
+    assert_eq!(git(&third, &["branch", "--show-current"]), "kanban/t_2");
+}
+
+#[tokio::test]
+async fn what_is_stashed_or_half_done_keeps_a_worktree() {
+    let repository = Repository::new();
+    let path = worktree(Some(repository.path()), None).await.unwrap();
+    // What git ignores is not work; what its settings merely hide is.
+    fs::write(repository.path().join(".git/info/exclude"), "*.o\n/.worktrees/\n").unwrap();
+    fs::write(path.join("built.o"), "").unwrap();
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), None);
+    git(&path, &["config", "status.showUntrackedFiles", "no"]);
+    fs::write(path.join("hidden"), "").unwrap();
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), Some(Unsaved::Files(1)));
+    fs::remove_file(path.join("hidden")).unwrap();
+
+    fs::write(path.join("readme"), "changed").unwrap();
+    git(&path, &["stash", "--quiet"]);
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), Some(Unsaved::Stashes(1)));
+    assert!(remove_worktree(&path).await.unwrap_err().to_string().contains("1 stashes"));
+    // The stash of somebody else is not its business.
+    let other = Workspace::Worktree { path: Some(repository.path().to_owned()), branch: None };
+    let other = other.prepare(Path::new("/nowhere"), None, &"t_11".parse().unwrap()).await.unwrap();
+    assert_eq!(worktree_is_clean(&other).await.unwrap(), None);
+    git(&path, &["stash", "drop", "--quiet"]);
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), None);
+
+    git(&path, &["bisect", "start"]);
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), Some(Unsaved::Unfinished("bisect")));
+    git(&path, &["bisect", "reset"]);
+    remove_worktree(&path).await.unwrap();
+}
+
 fn task() -> TaskId {
     "t_1".parse().unwrap()
 }

@@ -226,7 +226,7 @@ statements! {
         WHERE tasks.workspace_kind = 'worktree' AND runs.workspace IS NOT NULL ORDER BY tasks.id, runs.workspace";
     RUN_WORKSPACE = "UPDATE runs SET workspace = $2 WHERE id = $1";
     HEARTBEAT = "UPDATE runs SET last_heartbeat_at = $2, heartbeat_note = coalesce($3, heartbeat_note), \
-        claim_expires = CASE WHEN claim_expires IS NULL THEN NULL ELSE $4 END WHERE id = $1 AND ended_at IS NULL";
+        claim_expires = CASE WHEN claim_expires < $4 THEN $4 ELSE claim_expires END WHERE id = $1 AND ended_at IS NULL";
     EXPIRED_CLAIMS = "SELECT ", run!(), " FROM runs WHERE ended_at IS NULL AND claim_expires IS NOT NULL AND claim_expires <= $1";
     LAST_COMPLETED_RUN = "SELECT ", run!(), " FROM runs WHERE task_id = $1 AND outcome = 'completed' ORDER BY id DESC LIMIT 1";
     SET_RUN_RESULT = "UPDATE runs SET summary = coalesce($2, summary), metadata = coalesce($3, metadata) WHERE id = $1";

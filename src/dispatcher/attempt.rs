@@ -451,7 +451,8 @@ impl Attempt {
         let is_script = profile.is_some_and(|profile| profile.kind == Kind::Script);
         let spec = Spec::read(rundir).ok();
         if exit.stopped.as_deref() == Some(Exit::SILENCE_LIMIT) {
-            let limit = spec.and_then(|spec| spec.silence_limit_seconds).and_then(|seconds| i64::try_from(seconds).ok());
+            let limit =
+                spec.and_then(|spec| spec.silence_limit_seconds).and_then(|seconds| i64::try_from(seconds).ok());
             return Ending::WentSilent { limit_seconds: limit.unwrap_or_default() };
         }
         classify(exit, is_script, spec.and_then(|spec| spec.time_limit_seconds))

@@ -1,7 +1,11 @@
 //! One gateway after another on the same home: the successor prepares everything, asks the one that runs to let go, and has
 //! the home a moment later.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    io::{self, Read},
+    path::Path,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -43,10 +47,21 @@ impl Heir {
         Self(stream)
     }
 
-    /// Whether it waits still.
-    pub(super) fn waits(&self) -> bool {
-        let mut nothing = [0];
-        !matches!(self.0.try_read(&mut nothing), Ok(0)) && self.0.take_error().is_ok_and(|error| error.is_none())
+    /// Waits until it serves the home or is gone. Answers true if the home is nobody's then.
+    pub(super) fn has_died(self, home: &Path) -> bool {
+        let is_over = self.0.into_std().and_then(|line| {
+            line.set_nonblocking(false)?;
+            line.set_read_timeout(Some(LETTING_GO))?;
+            // It says nothing more; its end of the line closes when it serves, and when it is gone.
+            (&line).read(&mut [0])
+        });
+        let is_late =
+            is_over.is_err_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
+        if is_late || !matches!(GatewayLock::try_take(home), Ok(Some(_))) {
+            return false;
+        }
+        tracing::warn!("whoever wanted to take over is gone; starting again");
+        true
     }
 }
 

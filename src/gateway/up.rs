@@ -57,16 +57,25 @@ pub struct Up {
 
 /// A gateway that has stopped. Its home is free again when this goes, which is for the very end of the process.
 pub struct Down {
-    pub after: After,
-    _lock: GatewayLock,
+    home: PathBuf,
+    lock: GatewayLock,
+    why: Why,
 }
 
-/// What follows on a gateway that has stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
-    End,
-    /// The program that lies now where this one was started from.
-    Next,
+impl Down {
+    /// Lets go of the home, and answers whether the program is to start again: as its next version, or since whoever wanted
+    /// to take over has died before it did.
+    pub fn let_go(self) -> bool {
+        let Self { home, lock, why } = self;
+        match why {
+            Why::Asked => false,
+            Why::Next => true,
+            Why::Heir(heir) => {
+                drop(lock);
+                heir.has_died(&home)
+            }
+        }
+    }
 }
 
 /// Why a gateway stops.
@@ -230,21 +239,12 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     // Nobody can connect any more, and the next gateway makes its own.
     let _ = fs::remove_file(&socket);
     fs::write(home.join(CLEAN_STOP), "")?;
-    let after = match why {
-        Why::Asked => After::End,
-        Why::Heir(heir) if heir.waits() => After::End,
-        Why::Heir(_) => {
-            tracing::warn!("whoever wanted to take over is gone; starting again");
-            After::Next
-        }
-        Why::Next => After::Next,
-    };
-    if after == After::Next
+    if !matches!(why, Why::Asked)
         && let Some(console) = console
     {
         unread::keep(&home, &console.unread())?;
     }
-    Ok(Down { after, _lock: lock })
+    Ok(Down { home, lock, why })
 }
 
 /// Says whether a gateway could start on a home, without touching anything of it.

@@ -121,6 +121,8 @@ async fn a_heartbeat_extends_a_claim_that_expires_and_no_other() {
     assert_eq!(tx.expired_claims(NOW + 900).await.unwrap(), [claim.run]);
     drop(tx);
     f.write(async |tx| tx.heartbeat(&person(), &id, Some("half"), NOW + 5_000, NOW + 800).await).await.unwrap();
+    // A claim that was made for longer is not cut short.
+    f.write(async |tx| tx.heartbeat(&person(), &id, None, NOW + 4_000, NOW + 800).await).await.unwrap();
     f.write(async |tx| tx.heartbeat(&worker, &watched.task.id, None, NOW + 1, NOW).await).await.unwrap();
     let mut tx = f.board.read().await.unwrap();
     assert_eq!(tx.expired_claims(NOW + 4_999).await.unwrap(), []);

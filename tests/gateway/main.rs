@@ -4,6 +4,7 @@
 
 mod chat;
 mod dispatch;
+mod gc;
 mod here;
 mod home;
 mod lane;

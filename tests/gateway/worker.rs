@@ -333,3 +333,36 @@ fn a_run_whose_shim_was_killed_is_lost_and_tried_again() {
     assert_eq!(outcomes, ["lost", "completed"]);
     until("every process of the workers is gone", || (home.processes() == [gateway.pid()]).then_some(()));
 }
+
+#[test]
+fn a_silent_worker_is_ended_where_its_profile_says_so_and_nowhere_else() {
+    let home = Home::new();
+    let silent = home.program("silent", "sleep 1000");
+    let patient = home.program("patient", "sleep 2.5; exec kanban complete $KANBAN_TASK --summary 'after a while'");
+    let busy = home.program(
+        "busy",
+        "for i in 1 2 3 4 5; do sleep 0.5; kanban heartbeat $KANBAN_TASK; done; exec kanban complete $KANBAN_TASK --summary busy",
+    );
+    home.settings(&format!(
+        "[dispatch]\nfailure_limit = 1\n\
+         [profiles.silent]\ncommand = [\"{}\"]\nsilence_limit = \"1s\"\n\
+         [profiles.busy]\ncommand = [\"{}\"]\nsilence_limit = \"2s\"\n\
+         [profiles.patient]\ncommand = [\"{}\"]\n",
+        silent.display(),
+        busy.display(),
+        patient.display()
+    ));
+    let _gateway = home.up();
+    let said = home.say_in("ops", "/kanban create hang --assignee silent").ok();
+    let hanging = said.split(' ').nth(1).unwrap().to_owned();
+    let (alive, beating) =
+        (home.create(&["wait", "--assignee", "patient"]), home.create(&["work", "--assignee", "busy"]));
+    let post = home.post(&hanging, "gave_up");
+    let text = post["text"].as_str().unwrap();
+    assert!(text.contains("it gave no sign of life for 1s, its silence limit"), "{text}");
+    assert_eq!(home.runs(&hanging)[0].0.as_deref(), Some("timed_out"));
+    for id in [&alive, &beating] {
+        home.wait_for(id, "done");
+        assert_eq!(home.runs(id), [(Some("completed".to_owned()), None)]);
+    }
+}

@@ -101,16 +101,16 @@ fn told(places: &[Place], events: u64, logs: usize, is_dry: bool) -> Reply {
             text.push_str(&format!("\n  - {}  {}  {}", place.task, place.kind, place.path));
         }
     }
-    let (in_use, held): (Vec<_>, Vec<_>) = places
-        .iter()
-        .filter_map(|place| Some((place, place.kept.as_ref()?)))
-        .partition(|(_, kept)| kept.is_in_use());
+    let (in_use, held): (Vec<_>, Vec<_>) =
+        places.iter().filter_map(|place| Some((place, place.kept.as_ref()?))).partition(|(_, kept)| kept.is_in_use());
     if !in_use.is_empty() {
         text.push_str(&format!("\nKept {} workspace(s) that their tasks may still need", in_use.len()));
     }
     let notes: Vec<String> = held
         .iter()
-        .map(|(place, kept)| format!("kept the {} of {}, `{}`: {}", noun(place.kind), place.task, place.path, kept.detail))
+        .map(|(place, kept)| {
+            format!("kept the {} of {}, `{}`: {}", noun(place.kind), place.task, place.path, kept.detail)
+        })
         .collect();
     Reply { notes: notes.join("\n"), ..Reply::text(text) }
 }

@@ -202,7 +202,7 @@ impl Repository {
         )))
     }
 
-    /// Makes a worktree. A new branch begins where the person who named `base` stands there, which may be a worktree itself.
+    /// Makes a worktree. A new branch begins at what is checked out in `base`, which may be a worktree itself.
     async fn add(&self, path: &Path, branch: &str, base: &Path) -> Result<(), Refusal> {
         let reference = format!("refs/heads/{branch}");
         let target = text(path)?;
