@@ -182,6 +182,7 @@ impl Dispatcher {
             program,
             tell,
             tracker,
+            launching: TaskTracker::new(),
             starts_only: AtomicBool::new(false),
             failure_limits: Mutex::default(),
         });
@@ -217,7 +218,11 @@ impl Dispatcher {
             due = true;
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => {
+                    // A claim that has its shim is followed by the next gateway; one without would be given back.
+                    self.attempt.launching.close();
+                    return self.attempt.launching.wait().await;
+                }
                 () = wake.dispatcher.notified() => {}
                 Some(key) = self.ended.recv() => drop(self.live.remove(&key)),
                 Some((look, answer)) = asks.asked.recv() => {

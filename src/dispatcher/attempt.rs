@@ -51,6 +51,8 @@ pub(super) struct Attempt {
     /// Told of each run that is over.
     pub(super) tell: mpsc::UnboundedSender<Key>,
     pub(super) tracker: TaskTracker,
+    /// The claims whose shim is being started.
+    pub(super) launching: TaskTracker,
     pub(super) starts_only: AtomicBool,
     /// Failed attempts allowed for runs that were started by hand with a limit of their own.
     pub(super) failure_limits: Mutex<HashMap<Key, i64>>,
@@ -85,6 +87,7 @@ impl Attempt {
         self.limit_failures(board.slug(), claim.run.id, failure_limit);
         let span = span(board.slug(), &claim.task.id, claim.run.id);
         let this = Arc::clone(self);
+        let launching = self.launching.token();
         self.tracker.spawn(
             async move {
                 let key = (board.slug().clone(), claim.run.id);
@@ -99,6 +102,7 @@ impl Attempt {
                 match this.launch(&board, &claim, &profile, &token, &place).await {
                     Ok(Some(workspace)) => {
                         this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
+                        drop(launching);
                         if this.starts_only.load(Ordering::Relaxed) {
                             return;
                         }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::Write,
+    io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     time::Duration,
@@ -31,12 +31,13 @@ impl GatewayLock {
     /// Refuses when another process has it, and also when nobody can tell: then nothing must be dispatched.
     pub async fn take(home: &Path) -> Result<Self, Error> {
         let deadline = Instant::now() + INHERITED_FOR;
+        let mut file = open(home)?;
         loop {
-            if let Some(lock) = Self::try_take(home)? {
-                return Ok(lock);
-            }
-            let holder = read_holder(home);
-            let is_gone = holder.parse().is_ok_and(|pid| Identity::of(pid).is_none());
+            file = match Self::of(file)? {
+                Ok(lock) => return Ok(lock),
+                Err(file) => file,
+            };
+            let is_gone = read_holder(home).parse().is_ok_and(|pid| Identity::of(pid).is_none());
             if !is_gone || Instant::now() >= deadline {
                 return Err(held(home));
             }
@@ -49,17 +50,19 @@ impl GatewayLock {
     /// # Errors
     /// When nobody can tell.
     pub(super) fn try_take(home: &Path) -> Result<Option<Self>, Error> {
-        let path = home.join(FILE);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        Ok(Self::of(open(home)?)?.ok())
+    }
+
+    /// Takes the lock of an open file, or hands the file back when another process has it.
+    fn of(mut file: File) -> Result<Result<Self, File>, Error> {
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::WouldBlock) => return Ok(Err(file)),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         file.set_len(0)?;
         write!(file, "{}", std::process::id())?;
-        Ok(Some(Self { _file: file }))
+        Ok(Ok(Self { _file: file }))
     }
 
     /// Who has the lock of a home, in words.
@@ -75,6 +78,10 @@ const FILE: &str = "gateway.lock";
 
 /// How long the lock of a gateway that is gone may be held by a process that it was starting.
 const INHERITED_FOR: Duration = Duration::from_secs(5);
+
+fn open(home: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(home.join(FILE))
+}
 
 fn read_holder(home: &Path) -> String {
     fs::read_to_string(home.join(FILE)).unwrap_or_default().trim().to_owned()

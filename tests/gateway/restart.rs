@@ -382,7 +382,10 @@ impl Job {
             .chain(["end".to_owned()])
             .collect();
         assert_eq!(beats, expected, "{}", told());
-        let runs = home.runs(&self.id);
+        // A claim that a kill cut off before there was a worker is given back, and counts for nothing.
+        let is_unstarted = |error: &str| error == "the gateway stopped before the worker was started";
+        let mut runs = home.runs(&self.id);
+        runs.retain(|(_, error)| !error.as_deref().is_some_and(is_unstarted));
         assert_eq!(runs.len(), 1, "{}", told());
         assert_eq!(runs[0].0.as_deref(), Some(self.way.outcome), "{}", told());
         assert_eq!(home.status(&self.id), self.way.status, "{}", told());
@@ -395,7 +398,7 @@ impl Job {
 
 #[test]
 fn a_storm_of_restarts_disturbs_no_worker_and_loses_nothing() {
-    let mut scale = Scale::of("restarts", 16, 1_000);
+    let mut scale = Scale::of("restarts", 12, 1_000);
     let home = Home::with_settings("[dispatch]\nmax_running = 8\n");
     let mut gateway = home.up();
     let mut jobs = Vec::new();
