@@ -12,6 +12,7 @@ pub mod block;
 pub mod button;
 pub mod card;
 pub mod claim;
+mod claimed;
 pub mod comment;
 pub mod create;
 pub(crate) mod db;

@@ -382,6 +382,7 @@ async fn busy_task(world: &World) -> (TaskId, TaskId, TaskId) {
         result: Some("10 rows".to_owned()),
         summary: Some("Collected 10 rounds.\nAll sourced.".to_owned()),
         metadata: Some(json!({"rows": 10, "by": ["a"]})),
+        ..HandOff::default()
     };
     tx.complete(&bob(), &id, &hand_off, at + 9_000).await.unwrap();
     tx.commit().await.unwrap();

@@ -147,6 +147,8 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         | Kind::Heartbeat
         | Kind::Reclaimed
         | Kind::Edited
+        | Kind::CompletionRefused
+        | Kind::UnknownReferences
         | Kind::Unblocked
         | Kind::Scheduled
         | Kind::Retried

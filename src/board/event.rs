@@ -65,6 +65,8 @@ kinds! {
     ReviewAssigned "review_assigned",
     ChangesRequested "changes_requested",
     Completed "completed",
+    CompletionRefused "completion_refused",
+    UnknownReferences "unknown_references",
     Edited "edited",
     Blocked "blocked",
     DependencyWait "dependency_wait",

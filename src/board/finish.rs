@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     board::{
         actor::Actor,
-        attachment::Attachment,
+        attachment::{Artifact, Attachment},
         claim::End,
         db::{Tx, sql},
         error::{Error, refuse},
@@ -27,6 +27,8 @@ pub struct HandOff {
     pub summary: Option<String>,
     /// A JSON object.
     pub metadata: Option<Value>,
+    /// Files that go with it.
+    pub artifacts: Vec<Artifact>,
 }
 
 impl HandOff {
@@ -77,7 +79,16 @@ impl Tx {
         let summary = hand_off.summary().or(hand_off.result());
         let metadata = hand_off.metadata.as_ref().map(Value::to_string);
         let end = End { summary, metadata: metadata.as_deref(), ..End::new(Outcome::Completed, actor) };
-        let run = self.close(&task, actor, end, now).await?;
+        let run = match self.close(&task, actor, end, now).await? {
+            // Files hang on a run.
+            None if !hand_off.artifacts.is_empty() => {
+                Some(self.closed_run(&task, actor, End::new(Outcome::Completed, actor), now).await?)
+            }
+            run => run,
+        };
+        if let Some(run) = &run {
+            self.keep_artifacts(actor, &task, run, &hand_off.artifacts, now).await?;
+        }
         let said = summary.map(first_line);
         let done = self.set_done(actor, &task, hand_off.result(), run.as_ref(), said, None, now).await?;
         self.close_question(actor, &task, "Complete", now).await?;

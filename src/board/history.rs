@@ -1,11 +1,12 @@
 //! Recording what happened, and telling the threads that follow the task, in one go.
 
-use kanban_platform::{Post, PostKind};
+use kanban_platform::{Block, Post, PostKind};
 use serde_json::Value;
 
 use crate::{
     board::{
         announcement,
+        attachment::Attachment,
         db::{Tx, sql},
         error::Error,
         event::{Event, Kind},
@@ -76,6 +77,10 @@ impl Tx {
         followers.retain(|follower| follower.hears_of(kind));
         // Who wants to read all of it is not served with one line.
         followers.sort_by_key(|follower| follower.policy() == Policy::Ping);
+        let files = match run.filter(|_| hands_over(kind)) {
+            Some(run) => self.artifacts_of_run(run.id).await?,
+            None => Vec::new(),
+        };
         let mut told = Vec::new();
         for follower in followers {
             // A thread that follows the task and the board hears of it once.
@@ -83,12 +88,17 @@ impl Tx {
                 continue;
             }
             told.push(follower.thread_id);
-            let announcement = match follower.policy() {
+            let mut announcement = match follower.policy() {
                 Policy::Ping => face::ping(kind, task, run),
                 Policy::All | Policy::Changes | Policy::Decisions | Policy::Final | Policy::Silent => {
                     announcement::of(&event, task, run, self.slug())
                 }
             };
+            if follower.policy() != Policy::Ping {
+                for file in &files {
+                    announcement.body.extend(self.file_for(follower.thread_id, file).await?);
+                }
+            }
             let post = Post {
                 delivery: String::new(),
                 thread: follower.place.thread(),
@@ -133,4 +143,21 @@ impl Tx {
         let (id,): (i64,) = sql!(self, LAST_EVENT; fetch_one);
         Ok(id)
     }
+
+    /// The file as a thread gets it; none where it has it already.
+    async fn file_for(&mut self, thread: i64, file: &Attachment) -> Result<Option<Block>, Error> {
+        let path = serde_json::to_string(&file.stored_path)?;
+        let found: Option<(i64,)> = sql!(self, FILE_IN_THREAD, thread, &file.task_id, path; fetch_optional);
+        Ok(found.is_none().then(|| Block::Stored {
+            name: kanban_platform::file_name(&file.filename),
+            path: file.stored_path.as_str().into(),
+            size: u64::try_from(file.size).unwrap_or(0),
+            media_type: file.content_type.as_deref().and_then(kanban_platform::media_type),
+        }))
+    }
+}
+
+/// Whether an event tells of work whose files go along.
+fn hands_over(kind: Kind) -> bool {
+    matches!(kind, Kind::Completed | Kind::ReviewRequested | Kind::ReviewAssigned)
 }

@@ -79,6 +79,8 @@ fn weight(kind: Kind) -> Weight {
         | Kind::Spawned
         | Kind::Reclaimed
         | Kind::Edited
+        | Kind::CompletionRefused
+        | Kind::UnknownReferences
         | Kind::Unblocked
         | Kind::Scheduled
         | Kind::Retried

@@ -110,6 +110,7 @@ impl Tx {
             None => Some(self.closed_run(&task, actor, end, now).await?),
         };
         let Some(run) = run else { refuse!(Stale, "the run of {id} has ended; nothing was changed") };
+        self.keep_artifacts(actor, &task, &run, &hand_off.artifacts, now).await?;
         sql!(self, SET_IN_REVIEW, id, hand_off.result(); execute);
         let review: Review = sql!(self, INSERT_REVIEW, id, run.id, run.profile.as_ref(), &run.holder, reviewer.as_ref(),
             actor.name(), now; fetch_one);
@@ -262,10 +263,13 @@ impl Tx {
         let metadata = hand_off.metadata.as_ref().map(Value::to_string);
         let summary = hand_off.summary().or(hand_off.result());
         let end = End { summary, metadata: metadata.as_deref(), ..End::new(Outcome::Completed, actor) };
-        let own = match summary.is_some() || metadata.is_some() {
+        let own = match summary.is_some() || metadata.is_some() || !hand_off.artifacts.is_empty() {
             true => Some(self.closed_run(task, actor, end, now).await?),
             false => None,
         };
+        if let Some(own) = &own {
+            self.keep_artifacts(actor, task, own, &hand_off.artifacts, now).await?;
+        }
         let run = own.or(reviewed);
         let said = run.as_ref().and_then(|run| run.summary.as_deref()).map(first_line);
         self.set_done(actor, task, hand_off.result(), run.as_ref(), said, Some(actor.name()), now).await
@@ -318,7 +322,8 @@ impl Tx {
         if task.status != Status::Review {
             refuse!(WrongStatus, "cannot hand in {id}: its work is being looked at; {}", self.standing(task).await?);
         }
-        if hand_off.summary().is_some() || hand_off.result().is_some() || hand_off.metadata.is_some() {
+        let says_something = hand_off.summary().is_some() || hand_off.result().is_some();
+        if says_something || hand_off.metadata.is_some() || !hand_off.artifacts.is_empty() {
             refuse!(
                 WrongStatus,
                 "{id} is in review already; `{{kanban}} request-review {id} --reviewer PROFILE` lets another profile look at it, `{{kanban}} request-changes {id} WHAT TO CHANGE` sends it back"

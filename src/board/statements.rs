@@ -259,10 +259,17 @@ statements! {
     EVENTS_SINCE = "SELECT ", event!(), " FROM events WHERE id > $1 ORDER BY id LIMIT 200";
     LAST_EVENT = "SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events";
     DELETE_OLD_EVENTS = "DELETE FROM events WHERE created_at < $1 AND task_id IN (SELECT id FROM tasks WHERE status IN ('done', 'archived'))";
-    INSERT_ATTACHMENT = "INSERT INTO attachments (task_id, filename, stored_path, content_type, size, uploaded_by, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at";
-    ATTACHMENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at FROM attachments WHERE task_id = $1 ORDER BY id";
-    ATTACHMENT = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at FROM attachments WHERE id = $1";
+    INSERT_ATTACHMENT = "INSERT INTO attachments (task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id";
+    ARTIFACTS_OF_RUN = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments \
+        WHERE run_id = $1 ORDER BY id";
+    // What the ended parents of a task have handed over.
+    ARTIFACTS_OF_PARENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments \
+        WHERE run_id IS NOT NULL AND task_id IN (SELECT tasks.id FROM links JOIN tasks ON tasks.id = links.parent_id \
+        WHERE links.child_id = $1 AND tasks.status IN ('done', 'archived')) ORDER BY task_id, id";
+    FILE_IN_THREAD = "SELECT id FROM deliveries WHERE thread_id = $1 AND task_id = $2 AND event = 'file' AND instr(post, $3) > 0 LIMIT 1";
+    ATTACHMENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments WHERE task_id = $1 ORDER BY id";
+    ATTACHMENT = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments WHERE id = $1";
     DELETE_ATTACHMENT = "DELETE FROM attachments WHERE id = $1";
     DELETE_LINKS_OF = "DELETE FROM links WHERE parent_id = $1 OR child_id = $1";
     DELETE_COMMENTS_OF = "DELETE FROM comments WHERE task_id = $1";

@@ -471,8 +471,12 @@ impl Desk {
                 first_to_press(&mut tx, press, self.now()).await?;
                 let done = run::write(self, caller, write, &prepared, &mut tx).await?;
                 self.note_done(&mut tx, caller, &board, verb, &done.reply).await?;
+                // What was refused refers to no file.
+                let refers = done.reply.exit == 0;
                 let outcome = self.finish(tx, caller, done, update, press).await?;
-                prepared.keep();
+                if refers {
+                    prepared.keep();
+                }
                 Ok(outcome)
             }
             Verb::Operate(operate) if run::changes_tasks(operate) => {

@@ -2,6 +2,7 @@
 
 mod access;
 mod agent;
+mod artifact;
 mod attach;
 mod audit;
 mod boards;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use crate::{
-    board::{Board, BoardSlug, Error, ProfileName, Reason, Tx, run::Run, task::Task},
+    board::{Board, BoardSlug, Error, ProfileName, Reason, Tx, attachment::Artifact, run::Run, task::Task},
     command::{
         access::{hidden_boards, rights},
         caller::{Caller, Place},
@@ -40,16 +41,28 @@ pub(crate) use self::{access::readable, agent::in_lane};
 pub(super) enum Prepared {
     Nothing,
     File(Stored),
+    /// What goes with a hand-off.
+    Artifacts(artifact::Stores),
     Workspace(PathBuf),
     /// Where a new task is to work.
     Place(Option<create::Site>),
 }
 
 impl Prepared {
+    /// The files that go with a hand-off.
+    fn artifacts(&self) -> Vec<Artifact> {
+        match self {
+            Self::Artifacts(stores) => stores.artifacts(),
+            Self::Nothing | Self::File(_) | Self::Workspace(_) | Self::Place(_) => Vec::new(),
+        }
+    }
+
     /// The transaction is committed: what was made ready stays.
     pub(super) fn keep(self) {
-        if let Self::File(file) = self {
-            file.keep();
+        match self {
+            Self::File(file) => file.keep(),
+            Self::Artifacts(stores) => stores.keep(),
+            Self::Nothing | Self::Workspace(_) | Self::Place(_) => {}
         }
     }
 }
@@ -57,6 +70,15 @@ impl Prepared {
 pub(super) async fn prepare(desk: &Desk, caller: &Caller, board: &Board, verb: &Write) -> Result<Prepared, Error> {
     match verb {
         Write::Attach(args) => Ok(Prepared::File(attach::store(caller, board, args)?)),
+        Write::Complete(args) => {
+            let metadata = args.metadata.as_ref();
+            let stores = artifact::store(caller, board, &args.tasks, &args.artifact, metadata).await?;
+            Ok(Prepared::Artifacts(stores))
+        }
+        Write::RequestReview(args) => {
+            let (tasks, metadata) = (std::slice::from_ref(&args.task), args.metadata.as_ref());
+            Ok(Prepared::Artifacts(artifact::store(caller, board, tasks, &args.artifact, metadata).await?))
+        }
         Write::Create(args) => Ok(Prepared::Place(create::place(desk, caller, board, args).await?)),
         Write::Claim(args) => Ok(Prepared::Workspace(tasks::workspace(desk, caller, board, &args.task).await?)),
         _ => Ok(Prepared::Nothing),
@@ -76,8 +98,8 @@ pub(super) async fn write(
         Write::Link(args) => tasks::link(desk, caller, args, tx).await,
         Write::Unlink(args) => tasks::unlink(desk, caller, args, tx).await,
         Write::Comment(args) => tasks::comment(desk, caller, args, tx).await,
-        Write::Complete(args) => tasks::complete(desk, caller, args, tx).await,
-        Write::RequestReview(args) => review::request(desk, caller, args, tx).await,
+        Write::Complete(args) => tasks::complete(desk, caller, args, prepared, tx).await,
+        Write::RequestReview(args) => review::request(desk, caller, args, prepared, tx).await,
         Write::Approve(args) => review::approve(desk, caller, args, tx).await,
         Write::RequestChanges(args) => review::request_changes(desk, caller, args, tx).await,
         Write::Edit(args) => tasks::edit(desk, caller, args, tx).await,

@@ -702,6 +702,12 @@ pub struct Complete {
     /// Facts for the tasks that wait, as a JSON object
     #[arg(long, value_name = "JSON")]
     pub metadata: Option<JsonObject>,
+    /// A file of the workspace to hand over; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub artifact: Vec<PathBuf>,
+    /// A task that its worker has created, checked before anything changes; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub created: Vec<TaskId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -718,6 +724,9 @@ pub struct RequestReview {
     /// Facts for the tasks that wait, as a JSON object
     #[arg(long, value_name = "JSON")]
     pub metadata: Option<JsonObject>,
+    /// A file of the workspace to hand over; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub artifact: Vec<PathBuf>,
     /// The profile that is to look at it; `none` for a person
     #[arg(long, value_name = "PROFILE")]
     pub reviewer: Option<Assignee>,

@@ -27,7 +27,7 @@ use super::{
         self, AGAIN, End, Follower, News, as_argument, clear, session_after, still_leads_there, write_mcp_file,
         write_prompt,
     },
-    workspace::{Closed, Workspace},
+    workspace::{Closed, Supply, Workspace, lay_out},
 };
 use crate::{
     board::{
@@ -100,15 +100,14 @@ impl Attempt {
                     }
                 };
                 match this.launch(&board, &claim, &profile, &token, &place).await {
-                    Ok(Some(workspace)) => {
-                        this.note_workspace(&board, &claim.task, claim.run.id, &workspace).await;
+                    Ok(true) => {
                         drop(launching);
                         if this.starts_only.load(Ordering::Relaxed) {
                             return;
                         }
                         this.follow(&board, claim.run.id, &place.rundir, &place.socket, &token).await;
                     }
-                    Ok(None) => clear(&place.rundir, &place.socket),
+                    Ok(false) => clear(&place.rundir, &place.socket),
                     Err(Halt::Gone) => {
                         this.take_back_for_want_of_directory(&board, &claim.task.id, claim.run.id).await;
                         clear(&place.rundir, &place.socket);
@@ -161,8 +160,7 @@ impl Attempt {
         });
     }
 
-    /// Makes everything ready and starts the shim. Answers where the worker works; nothing if its run was closed before
-    /// it could start.
+    /// Makes everything ready and starts the shim. Answers whether it did: it does not if its run was closed before.
     async fn launch(
         &self,
         board: &Board,
@@ -170,7 +168,7 @@ impl Attempt {
         profile: &Profile,
         token: &Token,
         place: &Place,
-    ) -> Result<Option<PathBuf>, Halt> {
+    ) -> Result<bool, Halt> {
         let task = &claim.task;
         let kind = Workspace::of(task);
         let held = match directory_of(board, task).await.map_err(|error| error.to_string())? {
@@ -193,6 +191,9 @@ impl Attempt {
                 (made.map_err(|refusal| refusal.to_string())?, PathBuf::from("/"))
             }
         };
+        supply(board, task, (&root, &workspace)).await?;
+        // Before the worker is there: what it hands over is looked for below it.
+        self.note_workspace(board, task, claim.run.id, &workspace).await;
         let placed = Task { workspace_path: Some(workspace.display().to_string()), ..task.clone() };
         let text = self.prompt_of(board, &placed, &claim.run, profile).await?;
         let failed = |error: io::Error| format!("the run cannot be made ready: {error}");
@@ -205,11 +206,11 @@ impl Attempt {
         let listener = client::prepare(&place.rundir, &spec).map_err(failed)?;
         // Whoever closes the run from here on finds a socket by which it is stopped; before, there was none.
         if self.is_closed(board, claim.run.id).await.map_err(|error| error.to_string())? {
-            return Ok(None);
+            return Ok(false);
         }
         client::spawn(&self.program, &place.rundir, listener)
             .map_err(|error| format!("the shim cannot be started: {error}"))?;
-        Ok(Some(workspace))
+        Ok(true)
     }
 
     /// The agent's session of the run, noted with it: a task that was answered goes on where its agent has stopped.
@@ -548,6 +549,25 @@ impl Attempt {
             }
         }
     }
+}
+
+/// Lays out the files of a task, and what its parents have handed over, where its worker can read them.
+async fn supply(board: &Board, task: &Task, (root, workspace): (&Path, &Path)) -> Result<(), String> {
+    let supplies = async { board.read().await?.supplies(&task.id).await };
+    let supplies = supplies.await.map_err(|error: Error| error.to_string())?;
+    let placed: Vec<Supply> = supplies
+        .iter()
+        .filter_map(|supply| {
+            let place = PathBuf::from(supply.place.as_ref()?);
+            Some(Supply { stored: PathBuf::from(&supply.file.stored_path), place })
+        })
+        .collect();
+    let (root, workspace) = (root.to_owned(), workspace.to_owned());
+    // Megabytes may be copied, and nothing else is to wait for that.
+    let laid_out = tokio::task::spawn_blocking(move || lay_out(&root, &workspace, &placed)).await;
+    laid_out
+        .map_err(|error| error.to_string())?
+        .map_err(|refusal| format!("the files of the task cannot be laid out in its workspace: {refusal}"))
 }
 
 /// Why a worker was not started.

@@ -4,6 +4,7 @@ mod git;
 mod opened;
 mod reach;
 mod scratch;
+mod supplies;
 
 use std::{
     fs, io,
@@ -15,6 +16,7 @@ pub use self::{
     opened::{Closed, Opened, root_above, true_roots},
     reach::{Reach, allowed},
     scratch::{may_remove_scratch, remove_scratch},
+    supplies::{Supply, lay_out},
 };
 use crate::board::{
     id::TaskId,

@@ -21,6 +21,7 @@ async fn a_completion_closes_the_run_and_keeps_every_word() {
         result: Some("12".to_owned()),
         summary: Some(summary.clone()),
         metadata: Some(json!({"rows": 12, "why": "\u{e9}"})),
+        ..HandOff::default()
     };
     let task = f.write(async |tx| tx.complete(&worker, &id, &handed, NOW + 5_000).await).await.unwrap();
     assert_eq!((task.status.as_str(), task.result.as_deref()), ("done", Some("12")));
@@ -49,7 +50,7 @@ async fn a_result_is_never_overwritten_with_nothing() {
 async fn blank_words_are_no_words() {
     let f = Fixture::new().await;
     let id = f.ready("t").await;
-    let blank = HandOff { result: Some(" \n".to_owned()), summary: Some("\t \n ".to_owned()), metadata: None };
+    let blank = HandOff { result: Some(" \n".to_owned()), summary: Some("\t \n ".to_owned()), ..HandOff::default() };
     let task = f.write(async |tx| tx.complete(&person(), &id, &blank, NOW).await).await.unwrap();
     assert_eq!(task.result, None);
     assert_eq!(f.count("SELECT count(*) FROM runs"), 0, "nothing was handed off, so no run is invented");

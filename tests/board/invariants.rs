@@ -251,6 +251,8 @@ fn told_by(events: &[Event]) -> Option<Status> {
             | Kind::Heartbeat
             | Kind::DirectoryGone
             | Kind::DirectoryBack
+            | Kind::CompletionRefused
+            | Kind::UnknownReferences
             | Kind::Edited => status,
         }
     })

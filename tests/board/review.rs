@@ -48,6 +48,7 @@ async fn work_is_handed_in_and_a_person_takes_it() {
         result: Some("12".to_owned()),
         summary: Some("counted\nall of them".to_owned()),
         metadata: Some(json!({"rows": 12})),
+        ..HandOff::default()
     };
     f.write(async |tx| tx.request_review(&worker, &id, &handed, &Wanted::Usual, NOW + 5).await).await.unwrap();
     assert_eq!(f.status(&id).await, "review");

@@ -5,6 +5,7 @@
 mod chat;
 mod dispatch;
 mod gc;
+mod handoff;
 mod here;
 mod home;
 mod lane;

@@ -7,10 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{fs::OFlags, io::Errno};
+
 use crate::{
     board::{
-        Board, Error, Tx,
-        attachment::{ATTACHMENT_LIMIT, NewAttachment},
+        Board, Error, Reason, TaskId, Tx,
+        attachment::{ATTACHMENT_LIMIT, Artifact, NewAttachment},
         error::refuse,
     },
     command::{
@@ -21,6 +23,7 @@ use crate::{
         run::Prepared,
         verbs::{Attach, AttachRm},
     },
+    dispatcher::workspace::Opened,
 };
 
 /// A copy that is removed again unless [`Stored::keep`] says that the board refers to it.
@@ -35,6 +38,55 @@ impl Stored {
     pub(in crate::command) fn keep(mut self) {
         self.kept = true;
     }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// As it goes with a hand-off.
+    pub(super) fn artifact(&self) -> Artifact {
+        Artifact {
+            filename: self.name.clone(),
+            stored_path: self.path.display().to_string(),
+            content_type: media_type(&self.name).map(str::to_owned),
+            size: i64::try_from(self.size).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Copies a file into the folder of a task, durably. `shown` is how its reader knows it.
+    pub(super) fn copy(
+        mut file: File,
+        shown: &str,
+        path: &Path,
+        named: Option<&str>,
+        board: &Board,
+        task: &TaskId,
+    ) -> Result<Self, Error> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            refuse!(Invalid, "`{shown}` is not a file");
+        }
+        let too_much = |size: u64| {
+            let text = format!("an attachment may have {ATTACHMENT_LIMIT} bytes, `{shown}` has {size}");
+            Error::refused(Reason::TooMuch, text)
+        };
+        if metadata.len() > ATTACHMENT_LIMIT {
+            return Err(too_much(metadata.len()));
+        }
+        let name = file_name(named, path)?;
+        let folder = board.folder().join("attachments").join(task.as_str());
+        fs::create_dir_all(&folder)?;
+        let (mut copy, path) = create_beside(&folder, &name)?;
+        let mut stored = Self { path, name, size: 0, kept: false };
+        // It may grow while it is read.
+        stored.size = io::copy(&mut (&mut file).take(ATTACHMENT_LIMIT + 1), &mut copy)?;
+        if stored.size > ATTACHMENT_LIMIT {
+            return Err(too_much(stored.size));
+        }
+        copy.sync_all()?;
+        File::open(&folder)?.sync_all()?;
+        Ok(stored)
+    }
 }
 
 impl Drop for Stored {
@@ -48,32 +100,9 @@ impl Drop for Stored {
 
 /// Copies the file of an `attach`, before its transaction begins.
 pub(super) fn store(caller: &Caller, board: &Board, args: &Attach) -> Result<Stored, Error> {
-    let source = readable(caller, &args.path)?;
-    let shown = args.path.display();
-    let mut file = match OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(&source)
-    {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => refuse!(Unknown, "no such file: {shown}"),
-        Err(error) => refuse!(Invalid, "`{shown}` cannot be read: {error}"),
-    };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        refuse!(Invalid, "`{shown}` is not a file");
-    }
-    if metadata.len() > ATTACHMENT_LIMIT {
-        refuse!(TooMuch, "an attachment may have {ATTACHMENT_LIMIT} bytes, `{shown}` has {}", metadata.len());
-    }
-    let name = file_name(args.name.as_deref(), &args.path)?;
-    let folder = board.folder().join("attachments").join(args.task.as_str());
-    fs::create_dir_all(&folder)?;
-    let (mut copy, path) = create_beside(&folder, &name)?;
-    let stored =
-        Stored { path, name, size: io::copy(&mut (&mut file).take(ATTACHMENT_LIMIT), &mut copy)?, kept: false };
-    copy.sync_all()?;
-    Ok(stored)
+    let shown = args.path.display().to_string();
+    let file = readable(caller, &args.path)?;
+    Stored::copy(file, &shown, &args.path, args.name.as_deref(), board, &args.task)
 }
 
 pub(super) async fn attach(
@@ -108,21 +137,34 @@ pub(super) async fn remove(desk: &Desk, caller: &Caller, args: &AttachRm, tx: &m
 }
 
 /// Whose files may be read: an owner's own at this machine, a worker's in its workspace, and nobody's from a chat.
-fn readable(caller: &Caller, path: &Path) -> Result<PathBuf, Error> {
+fn readable(caller: &Caller, path: &Path) -> Result<File, Error> {
+    let shown = path.display();
     match &caller.place {
         Place::Thread(_) => refuse!(
             Forbidden,
             "files of this machine cannot be attached from a chat; run `kanban attach` on the machine"
         ),
-        Place::Terminal { folder } => Ok(folder.join(path)),
-        Place::Worker { workspace, .. } => {
-            let Ok(path) = fs::canonicalize(workspace.join(path)) else {
-                refuse!(Unknown, "no such file: {}", path.display());
-            };
-            if !fs::canonicalize(workspace).is_ok_and(|workspace| path.starts_with(workspace)) {
-                refuse!(Forbidden, "`{}` is outside of your workspace `{}`", path.display(), workspace.display());
+        Place::Terminal { folder } => {
+            // What is no regular file must not hold us up, and no link is followed.
+            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+            let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(folder.join(path));
+            match opened {
+                Ok(file) => Ok(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => refuse!(Unknown, "no such file: {shown}"),
+                Err(error) => refuse!(Invalid, "`{shown}` cannot be read: {error}"),
             }
-            Ok(path)
+        }
+        Place::Worker { workspace, .. } => {
+            let opened = Opened::below(Path::new("/"), workspace)
+                .map_err(|closed| Error::refused(Reason::Invalid, closed.to_string()))?;
+            match opened.file(path) {
+                Ok(file) => Ok(file),
+                Err(Errno::NOENT | Errno::NOTDIR) => refuse!(Unknown, "no such file: {shown}"),
+                Err(Errno::XDEV | Errno::LOOP) => {
+                    refuse!(Forbidden, "`{shown}` is outside of your workspace `{}`", workspace.display())
+                }
+                Err(error) => refuse!(Invalid, "`{shown}` cannot be read: {}", io::Error::from(error)),
+            }
         }
     }
 }

@@ -123,7 +123,7 @@ pub(super) async fn create(
     let profile = assignee(caller, &settings, args)?;
     let workspace = match prepared {
         Prepared::Place(place) => place.clone(),
-        Prepared::Nothing | Prepared::File(_) | Prepared::Workspace(_) => None,
+        Prepared::Nothing | Prepared::File(_) | Prepared::Artifacts(_) | Prepared::Workspace(_) => None,
     };
     if args.branch.is_some() && !workspace.as_ref().is_some_and(|site| site.kind == WorkspaceKind::Worktree) {
         refuse!(Usage, "--branch is only valid with --workspace worktree");

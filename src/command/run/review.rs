@@ -15,6 +15,7 @@ use crate::{
         caller::Caller,
         desk::{Desk, Done},
         reply::Reply,
+        run::Prepared,
         value::Assignee,
         verbs,
     },
@@ -25,6 +26,7 @@ pub(super) async fn request(
     desk: &Desk,
     caller: &Caller,
     args: &verbs::RequestReview,
+    prepared: &Prepared,
     tx: &mut Tx,
 ) -> Result<Done, Error> {
     let wanted = match &args.reviewer {
@@ -39,8 +41,11 @@ pub(super) async fn request(
         result: args.result.as_ref().map(|text| text.as_str().to_owned()),
         summary: args.summary.as_ref().map(|text| text.as_str().to_owned()),
         metadata: args.metadata.as_ref().map(|metadata| Value::Object(metadata.0.clone())),
+        artifacts: prepared.artifacts(),
     };
     let handed = tx.request_review(&caller.actor, &args.task, &hand_off, &wanted, desk.now()).await?;
+    let task = tx.task(&args.task).await?;
+    tx.unknown_references(&caller.actor, &task, &hand_off, desk.now()).await?;
     let HandedIn { reviewer, because } = handed;
     let looks = match &reviewer {
         Some(reviewer) => format!("`{reviewer}` looks at it"),

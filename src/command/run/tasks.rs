@@ -59,7 +59,13 @@ pub(super) async fn comment(desk: &Desk, caller: &Caller, args: &verbs::Comment,
     Ok(Reply::text(format!("Comment added to {}", args.task)).about(&args.task).into())
 }
 
-pub(super) async fn complete(desk: &Desk, caller: &Caller, args: &verbs::Complete, tx: &mut Tx) -> Result<Done, Error> {
+pub(super) async fn complete(
+    desk: &Desk,
+    caller: &Caller,
+    args: &verbs::Complete,
+    prepared: &Prepared,
+    tx: &mut Tx,
+) -> Result<Done, Error> {
     if args.tasks.len() > 1 && (args.summary.is_some() || args.metadata.is_some()) {
         refuse!(
             Invalid,
@@ -70,10 +76,23 @@ pub(super) async fn complete(desk: &Desk, caller: &Caller, args: &verbs::Complet
         result: args.result.as_ref().map(|text| text.as_str().to_owned()),
         summary: args.summary.as_ref().map(|text| text.as_str().to_owned()),
         metadata: args.metadata.as_ref().map(|metadata| Value::Object(metadata.0.clone())),
+        artifacts: prepared.artifacts(),
     };
+    if !args.created.is_empty() && args.tasks.len() > 1 {
+        refuse!(Usage, "--created belongs to one task; complete the tasks one at a time");
+    }
     let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
-        let done = tx.complete(&caller.actor, id, &hand_off, desk.now()).await;
+        let done = match tx.check_created(&caller.actor, id, &args.created, desk.now()).await {
+            Ok(Some(refusal)) | Err(refusal) => Err(refusal),
+            Ok(None) => tx.complete(&caller.actor, id, &hand_off, desk.now()).await,
+        };
+        if let Ok(task) = &done {
+            let unknown = tx.unknown_references(&caller.actor, task, &hand_off, desk.now()).await?;
+            each.notes.extend(
+                unknown.iter().map(|id| format!("no task of this board is called {id}, which the hand-off names")),
+            );
+        }
         each.add(id, done.map(|task| completed(&task)))?;
     }
     Ok(each.done())
@@ -95,6 +114,7 @@ pub(super) async fn edit(desk: &Desk, caller: &Caller, args: &verbs::Edit, tx: &
         result: Some(Phrase::as_str(&args.result).to_owned()),
         summary: args.summary.as_ref().map(|text| text.as_str().to_owned()),
         metadata: args.metadata.as_ref().map(|metadata| Value::Object(metadata.0.clone())),
+        artifacts: Vec::new(),
     };
     tx.edit(&caller.actor, &args.task, &hand_off, desk.now()).await?;
     Ok(Reply::text(format!("Edited {}", args.task)).about(&args.task).into())
@@ -456,6 +476,8 @@ struct Each<'d> {
     board: BoardSlug,
     done: Vec<String>,
     refused: Vec<String>,
+    /// What its reader should know besides.
+    notes: Vec<String>,
     only: Option<TaskId>,
     count: usize,
     exit: u8,
@@ -469,6 +491,7 @@ impl<'d> Each<'d> {
             board: tx.slug().clone(),
             done: Vec::new(),
             refused: Vec::new(),
+            notes: Vec::new(),
             only: None,
             count: 0,
             exit: 0,
@@ -501,7 +524,7 @@ impl<'d> Each<'d> {
     fn done(self) -> Done {
         Reply {
             text: self.done.join("\n"),
-            notes: self.refused.join("\n"),
+            notes: self.refused.into_iter().chain(self.notes).collect::<Vec<_>>().join("\n"),
             exit: self.exit,
             task: self.only,
             ..Reply::default()

@@ -25,8 +25,9 @@ pub async fn attachments(tx: &mut Tx, args: &verbs::Attachments, view: &View<'_>
 
 /// Two lines: what it is, and where it lies.
 pub(super) fn row(attachment: &Attachment) -> String {
+    let of_run = attachment.run_id.map_or(String::new(), |run| format!(", artifact of run {run}"));
     format!(
-        "  [{}] {}  ({} bytes, {}, by {})\n        {}",
+        "  [{}] {}  ({} bytes, {}, by {}{of_run})\n        {}",
         attachment.id,
         one_line(&attachment.filename),
         attachment.size,

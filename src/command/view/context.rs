@@ -12,7 +12,7 @@ use crate::{
     board::{
         Error, ProfileName, Tx,
         announcement::span,
-        attachment::Attachment,
+        attachment::Supply,
         comment::Comment,
         run::{Outcome, Run},
         task::{Status, Task},
@@ -56,7 +56,8 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
     };
     let comments = take(comments(&tx.comments(&task.id).await?, &workers), COMMENTS_SHARE);
     let attempts = take(attempts(&runs, view), ATTEMPTS_SHARE);
-    let attachments = take(attachments(&tx.attachments(&task.id).await?), ATTACHMENTS_SHARE);
+    let supplies = tx.supplies(&task.id).await?;
+    let attachments = take(attachments(&supplies.own, run.is_some()), ATTACHMENTS_SHARE);
     let recent = match &task.assignee {
         Some(assignee) => take(recent(assignee, &tx.recent_of_profile(task).await?, view), RECENT_SHARE),
         None => String::new(),
@@ -64,7 +65,7 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
     let mut handed_on = tx.hand_offs(&task.id).await?;
     let seen = view.seen(tx, handed_on.iter().map(|parent| parent.task_id.clone()).collect()).await?;
     handed_on.retain(|parent| seen.contains(&parent.task_id));
-    let parents = take(parents(&handed_on, view), LIMIT);
+    let parents = take(parents(&handed_on, &supplies.of_parents, view), LIMIT);
     let sections = [head, body, review, attachments, attempts, parents, recent, comments, rules];
     let said: Vec<_> = sections.iter().filter(|section| !section.is_empty()).map(String::as_str).collect();
     Ok(said.join("\n\n"))
@@ -76,6 +77,7 @@ const HAND_OFF: usize = 4_096;
 const COMMENT: usize = 2_048;
 const ATTEMPTS: usize = 10;
 const COMMENTS: usize = 30;
+const FILES: usize = 20;
 
 /// The most bytes of each section, and what is kept for the blank lines between them.
 const COMMENTS_SHARE: usize = 16 * 1024;
@@ -203,14 +205,19 @@ fn head(task: &Task, run: Option<&Run>, workers: &Workers<'_>) -> String {
     lines.join("\n")
 }
 
-fn attachments(attachments: &[Attachment]) -> Section {
-    let entries = attachments.iter().map(|attachment| Entry {
+/// `in_workspace` says that the reader works there, where the files are laid out.
+fn attachments(supplies: &[Supply], in_workspace: bool) -> Section {
+    let entries = supplies.iter().map(|supply| Entry {
         heading: format!(
-            "- {} ({}, {} KB): `{}`",
-            short(&attachment.filename),
-            short(attachment.content_type.as_deref().unwrap_or("unknown type")),
-            (attachment.size + 1023) / 1024,
-            one_line(&attachment.stored_path)
+            "- {} ({}, {} KB): {}",
+            short(&supply.file.filename),
+            short(supply.file.content_type.as_deref().unwrap_or("unknown type")),
+            (supply.file.size + 1023) / 1024,
+            match (&supply.place, in_workspace) {
+                (Some(place), true) => format!("`{}`", one_line(place)),
+                (None, true) => "not in the workspace, since there are too many".to_owned(),
+                (_, false) => format!("`{}`", one_line(&supply.file.stored_path)),
+            }
         ),
         said: None,
         metadata: None,
@@ -257,7 +264,7 @@ fn attempts(runs: &[Run], view: &View<'_>) -> Section {
     }
 }
 
-fn parents(parents: &[HandedOn], view: &View<'_>) -> Section {
+fn parents(parents: &[HandedOn], files: &[Supply], view: &View<'_>) -> Section {
     let entries = parents.iter().map(|parent| {
         let at = parent.ended_at.or(parent.completed_at);
         let what = if parent.status == Status::Archived && at.is_none() { "archived" } else { "completed" };
@@ -266,7 +273,7 @@ fn parents(parents: &[HandedOn], view: &View<'_>) -> Section {
         let said = parent.summary.as_deref().or(parent.result.as_deref()).unwrap_or("(no result recorded)");
         let facts = parent.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
         Entry {
-            heading: format!("### {} ({what}{when}){by}", parent.task_id),
+            heading: format!("### {} ({what}{when}){by}{}", parent.task_id, handed_over(parent, files)),
             said: Some(said.to_owned()),
             metadata: metadata(facts.unwrap_or(Value::Null)),
         }
@@ -281,6 +288,26 @@ fn parents(parents: &[HandedOn], view: &View<'_>) -> Section {
         of: "parent",
         keep: Keep::First,
     }
+}
+
+/// The files that a parent has handed over, by where they are laid out.
+fn handed_over(parent: &HandedOn, files: &[Supply]) -> String {
+    let of_it: Vec<_> = files.iter().filter(|supply| supply.file.task_id == parent.task_id).collect();
+    if of_it.is_empty() {
+        return String::new();
+    }
+    let mut names: Vec<String> = of_it
+        .iter()
+        .take(FILES)
+        .map(|supply| {
+            let place = supply.place.as_deref().unwrap_or("(not in the workspace, since there are too many)");
+            format!("`{}` ({} KB)", one_line(place), (supply.file.size + 1023) / 1024)
+        })
+        .collect();
+    if of_it.len() > FILES {
+        names.push(format!("and {} more there", of_it.len() - FILES));
+    }
+    format!("\nFiles: {}", names.join(", "))
 }
 
 fn recent(assignee: &ProfileName, runs: &[Run], view: &View<'_>) -> Section {

@@ -69,6 +69,33 @@ impl Opened {
         Ok(Self { handle, root: root.to_owned(), path: path.to_owned() })
     }
 
+    /// Opens a file in it to be read, by a path within it or by its whole path. Links are followed as long as they stay
+    /// within; what is no regular file does not hold us up.
+    ///
+    /// # Errors
+    /// `XDEV` or `LOOP` where the path leads out, and whatever else the system says.
+    pub fn file(&self, path: &Path) -> Result<fs::File, Errno> {
+        let within = if path.is_absolute() { path.strip_prefix(&self.path).map_err(|_| Errno::XDEV)? } else { path };
+        if within.as_os_str().is_empty() {
+            return Err(Errno::ISDIR);
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::ResolveFlags;
+            let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+            match rustix::fs::openat2(&self.handle, within, flags, Mode::empty(), beneath) {
+                Err(Errno::NOSYS | Errno::PERM) => {}
+                opened => return opened.map(fs::File::from),
+            }
+        }
+        // Without that call no link is followed at all.
+        let folder =
+            step_down(self.handle.try_clone().map_err(|_| Errno::MFILE)?, within.parent().unwrap_or(Path::new("")))?;
+        let name = within.file_name().ok_or(Errno::XDEV)?;
+        rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map(fs::File::from)
+    }
+
     /// The root that it was opened below.
     pub fn root(&self) -> &Path {
         &self.root

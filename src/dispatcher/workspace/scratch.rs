@@ -132,6 +132,12 @@ fn clear(top: BorrowedFd<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Empties a directory, following no link.
+pub(super) fn clear_whole(top: BorrowedFd<'_>) -> Result<(), Errno> {
+    while empty(top, top, 1)? {}
+    Ok(())
+}
+
 /// Removes the entries of a directory; answers whether something was moved up to `top` meanwhile.
 fn empty(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, depth: usize) -> Result<bool, Errno> {
     // A directory without write permission cannot be emptied; it is ours, so we may give ourselves leave.
