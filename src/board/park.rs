@@ -46,7 +46,7 @@ impl Park {
             ParkKind::RateLimited => "rate limited",
             ParkKind::AuthFailed => "not logged in",
         };
-        if self.reason.is_empty() { kind.to_owned() } else { format!("{kind}: {}", self.reason) }
+        if self.reason.is_empty() || self.reason == kind { kind.to_owned() } else { format!("{kind}: {}", self.reason) }
     }
 }
 

@@ -60,7 +60,7 @@ fn moment(text: &str, now: Millis, zone: &TimeZone) -> Option<Millis> {
     let here = Timestamp::from_millisecond(now).ok()?.to_zoned(zone.clone());
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace() || c == ',')
-        .map(|word| word.to_ascii_lowercase())
+        .map(str::to_ascii_lowercase)
         .filter(|word| !word.is_empty() && word != "at" && word != "on")
         .collect();
     let (date, time) = match words.first().and_then(|word| month(word)) {
