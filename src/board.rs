@@ -31,6 +31,7 @@ pub mod lane;
 pub mod moves;
 pub mod opening;
 mod outgoing;
+pub mod park;
 pub mod pin;
 pub mod policy;
 pub mod question;

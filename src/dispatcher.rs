@@ -10,6 +10,8 @@ mod ground;
 mod place;
 mod recovery;
 pub mod scene;
+mod until;
+pub mod verdict;
 pub mod worker;
 pub mod workspace;
 
@@ -42,6 +44,7 @@ use crate::{
     board::{
         Actor, Board, BoardSlug, Error, Fault, ProfileName, Reason, TaskId,
         attempt::Patience,
+        park::Park,
         run::EndedBy,
         task::{Status, Task},
     },
@@ -624,6 +627,18 @@ enum Fate {
     Held(Hindrance),
 }
 
+/// The profiles that rest, on account of a task of whichever board: a profile is one for all of them.
+pub async fn parks(desk: &Desk) -> Result<Vec<(BoardSlug, Park)>, Error> {
+    let mut parks = Vec::new();
+    for name in desk.boards.names()? {
+        // A board that cannot be opened has nothing running, and does not hold up the others.
+        let Ok(board) = desk.boards.get(&name).await else { continue };
+        let rest = board.read().await?.parked_profiles(desk.now()).await?;
+        parks.extend(rest.into_iter().map(|park| (name.clone(), park)));
+    }
+    Ok(parks)
+}
+
 /// Who holds the claims of a dispatcher.
 const HOLDER: &str = "gateway";
 
@@ -636,6 +651,7 @@ fn patience(settings: &Settings) -> Patience {
         backoff_seconds: i64::from(dispatch.backoff_seconds.get()),
         backoff_max_seconds: i64::from(dispatch.backoff_max_seconds.get()),
         rate_limit_pause_seconds: i64::from(dispatch.rate_limit_pause_seconds.get()),
+        auth_pause_seconds: i64::from(dispatch.auth_pause_seconds.get()),
     }
 }
 

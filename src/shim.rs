@@ -4,6 +4,7 @@
 mod calls;
 pub mod client;
 mod confinement;
+mod learn;
 mod log;
 mod protocol;
 mod record;
@@ -23,6 +24,7 @@ use std::{
 pub use self::{
     calls::{Call, changes_the_board, pending_calls},
     confinement::{Confinement, Power, power},
+    learn::learned_session,
     log::newest as newest_output,
     protocol::Answer,
     record::{Exit, exit_record, has_begun, keeper},

@@ -206,6 +206,7 @@ const PATIENCE: Patience = Patience {
     backoff_seconds: 3_600,
     backoff_max_seconds: 7_200,
     rate_limit_pause_seconds: 300,
+    auth_pause_seconds: 86_400,
 };
 
 fn bob() -> Actor {
@@ -1008,7 +1009,14 @@ async fn why_knows_caps_rests_and_shared_directories_over_all_boards() {
 
     let run = world.claim(&second, NOW).await;
     let mut tx = world.board.write().await.unwrap();
-    tx.attempt_ended(run, &Ending::RateLimited { tail: "limit reached".to_owned() }, &PATIENCE, NOW).await.unwrap();
+    tx.attempt_ended(
+        run,
+        &Ending::RateLimited { line: "429".to_owned(), until: None, tail: "limit reached".to_owned(), is_told: false },
+        &PATIENCE,
+        NOW,
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(world.why(&second).await, ("profile_parked".to_owned(), "kanban dispatch resume claude".to_owned()));
 }

@@ -114,11 +114,29 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         }
         Kind::RateLimited => (
             "rate limited",
-            String::new(),
+            said("line"),
             format!(
-                "Its agent has reached a limit. It tries again in {}; no attempt was spent.",
+                "Its agent has reached a limit, so @{0} rests for {1}, with all of its tasks; no attempt was spent. To let it go on before: `/kanban dispatch resume {0}`",
+                said("profile"),
                 span(payload.get("retry_in_seconds").and_then(Value::as_i64).unwrap_or(0) * 1000)
             ),
+            vec![log(&task.id), cancel(&task.id)],
+        ),
+        Kind::AuthFailed => {
+            let login = match said("login") {
+                login if login.is_empty() => "Log in on the gateway's machine".to_owned(),
+                login => format!("On the gateway's machine: `{}`", login.replace('`', "'")),
+            };
+            let hint = format!(
+                "Nobody is logged in to its agent, so @{0} rests, with all of its tasks; no attempt was spent. {login}, then `/kanban dispatch resume {0}`",
+                said("profile")
+            );
+            ("not logged in", said("line"), hint, vec![log(&task.id), cancel(&task.id)])
+        }
+        Kind::SessionGone => (
+            "starts anew",
+            String::new(),
+            "Its session was gone; it started anew with the full context. No attempt was spent.".to_owned(),
             vec![log(&task.id), cancel(&task.id)],
         ),
         Kind::DirectoryGone => (

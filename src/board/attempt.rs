@@ -1,6 +1,6 @@
 //! What becomes of a task when an attempt at it ends by itself.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     board::{
@@ -11,7 +11,7 @@ use crate::{
         error::Error,
         event::Kind,
         finish::HandOff,
-        id::ProfileName,
+        park::{Park, ParkKind},
         run::{Outcome, Run},
         statements::*,
         task::{Status, Task},
@@ -32,8 +32,26 @@ pub enum Ending {
     },
     /// It exited 0 and said nothing: a breach of the contract.
     Silent,
-    /// It exited with 75: its agent has reached a limit.
+    /// Its agent has reached a limit of use.
     RateLimited {
+        /// What the agent has said of it.
+        line: String,
+        /// Until when, if the agent has said that.
+        until: Option<Millis>,
+        tail: String,
+        /// Somebody was told on another board that the profile rests.
+        is_told: bool,
+    },
+    /// Nobody is logged in to its agent.
+    AuthFailed {
+        line: String,
+        /// How one logs in.
+        login: Option<String>,
+        tail: String,
+        is_told: bool,
+    },
+    /// Its agent does not know the session any more that it was to go on in.
+    SessionGone {
         tail: String,
     },
     TimedOut {
@@ -64,6 +82,7 @@ pub struct Patience {
     pub backoff_seconds: i64,
     pub backoff_max_seconds: i64,
     pub rate_limit_pause_seconds: i64,
+    pub auth_pause_seconds: i64,
 }
 
 impl Ending {
@@ -74,6 +93,8 @@ impl Ending {
             Self::Failed { .. } => "failed",
             Self::Silent => "silent",
             Self::RateLimited { .. } => "rate limited",
+            Self::AuthFailed { .. } => "not logged in",
+            Self::SessionGone { .. } => "session gone",
             Self::TimedOut { .. } => "timed out",
             Self::WentSilent { .. } => "went silent",
             Self::NotStarted { .. } => "not started",
@@ -116,17 +137,29 @@ impl Tx {
                 let hand_off = HandOff { summary: Some(summary.clone()), ..HandOff::default() };
                 self.complete(&Actor::Gateway, &task.id, &hand_off, now).await?;
             }
-            Ending::RateLimited { tail } => {
-                let pause = patience.rate_limit_pause_seconds;
-                let end = End { error: Some(tail), ..End::new(Outcome::RateLimited, &Actor::Gateway) };
+            Ending::RateLimited { line, until, tail, is_told } => {
+                let pause = patience.rate_limit_pause_seconds.max(1);
+                let until = until.filter(|until| *until > now).unwrap_or(now + pause * 1000);
+                let (outcome, kind, rest) = (Outcome::RateLimited, Kind::RateLimited, ParkKind::RateLimited);
+                let payload =
+                    json!({"line": line, "profile": run.profile, "retry_in_seconds": (until - now + 999) / 1000});
+                self.rest(attempt, Rest { outcome, kind, rest, line, tail, until, is_told: *is_told, payload }, now)
+                    .await?;
+            }
+            Ending::AuthFailed { line, login, tail, is_told } => {
+                let until = now + patience.auth_pause_seconds.max(1) * 1000;
+                let (outcome, kind, rest) = (Outcome::AuthFailed, Kind::AuthFailed, ParkKind::AuthFailed);
+                let payload = json!({"line": line, "profile": run.profile, "login": login});
+                self.rest(attempt, Rest { outcome, kind, rest, line, tail, until, is_told: *is_told, payload }, now)
+                    .await?;
+            }
+            Ending::SessionGone { tail } => {
+                let end = End { error: Some(tail), ..End::new(Outcome::SessionGone, &Actor::Gateway) };
                 let closed = self.end_run(run.id, end, now).await?;
                 let status = self.ready_or_todo(&task).await?;
-                self.after_attempt(&task, status, task.failures, Some(tail), Some(now + pause * 1000)).await?;
-                if let Some(profile) = &run.profile {
-                    sql!(self, PARK_PROFILE, profile, now + pause * 1000, "rate limited", now; execute);
-                }
-                let payload = json!({"exit_code": 75, "retry_in_seconds": pause, "status": status});
-                self.record(Kind::RateLimited, &task, closed.as_ref(), payload, now).await?;
+                self.after_attempt(&task, status, task.failures, task.last_error.as_deref(), None).await?;
+                let payload = json!({"session": run.session, "status": status});
+                self.record(Kind::SessionGone, &task, closed.as_ref(), payload, now).await?;
             }
             Ending::Silent => {
                 let error = "it exited 0 without `kanban complete` or `kanban block`";
@@ -181,6 +214,37 @@ impl Tx {
         self.after_attempt(&task, status, task.failures, task.last_error.as_deref(), None).await?;
         let payload = json!({"manual": false, "reason": reason, "status": status});
         self.record(Kind::Reclaimed, &task, closed.as_ref(), payload, now).await?;
+        Ok(())
+    }
+
+    /// Closes a run that could not go on, spends no attempt, and lets its profile rest. One post tells of a rest.
+    async fn rest(&mut self, attempt: Attempt<'_>, rest: Rest<'_>, now: Millis) -> Result<(), Error> {
+        let Attempt { task, run } = attempt;
+        let end = End { error: Some(rest.tail), ..End::new(rest.outcome, &Actor::Gateway) };
+        let closed = self.end_run(run.id, end, now).await?;
+        let status = self.ready_or_todo(task).await?;
+        self.after_attempt(task, status, task.failures, Some(rest.tail), Some(rest.until)).await?;
+        let is_new = match &run.profile {
+            Some(profile) => {
+                let park = Park {
+                    profile: profile.clone(),
+                    kind: rest.rest,
+                    until: rest.until,
+                    since: now,
+                    reason: rest.line.to_owned(),
+                    task_id: Some(task.id.clone()),
+                };
+                self.park_profile(&park).await?
+            }
+            None => true,
+        };
+        let mut payload = rest.payload;
+        payload["status"] = json!(status);
+        if is_new && !rest.is_told {
+            self.record(rest.kind, task, closed.as_ref(), payload, now).await?;
+        } else {
+            self.record_quietly(rest.kind, task, closed.as_ref(), payload, now).await?;
+        }
         Ok(())
     }
 
@@ -244,26 +308,16 @@ impl Tx {
         Ok(())
     }
 
-    /// How many of the latest closed runs ended silently; rate-limited ones in between do not count.
+    /// How many of the latest closed runs ended silently; those in between that could not work do not count.
     async fn silent_streak(&mut self, run: &Run) -> Result<i64, Error> {
         let outcomes: Vec<(Option<Outcome>,)> = sql!(self, LAST_OUTCOMES, &run.task_id, 100_i64; fetch_all);
         let streak = outcomes
             .into_iter()
             .filter_map(|(outcome,)| outcome)
-            .filter(|outcome| *outcome != Outcome::RateLimited)
+            .filter(|outcome| !matches!(outcome, Outcome::RateLimited | Outcome::AuthFailed | Outcome::SessionGone))
             .take_while(|outcome| *outcome == Outcome::ProtocolViolation)
             .count();
         Ok(i64::try_from(streak).unwrap_or(i64::MAX))
-    }
-
-    /// The profiles that rest until a time, with the reason.
-    pub async fn parked_profiles(&mut self, now: Millis) -> Result<Vec<(ProfileName, Millis, String)>, Error> {
-        Ok(sql!(self, PARKED_PROFILES, now; fetch_all))
-    }
-
-    pub async fn unpark_profile(&mut self, profile: &ProfileName) -> Result<bool, Error> {
-        self.wakes_dispatcher();
-        Ok(sql!(self, UNPARK_PROFILE, profile; execute) == 1)
     }
 }
 
@@ -271,6 +325,17 @@ impl Tx {
 struct Attempt<'a> {
     task: &'a Task,
     run: &'a Run,
+}
+
+struct Rest<'a> {
+    outcome: Outcome,
+    kind: Kind,
+    rest: ParkKind,
+    line: &'a str,
+    tail: &'a str,
+    until: Millis,
+    is_told: bool,
+    payload: Value,
 }
 
 struct Failure<'a> {

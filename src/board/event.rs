@@ -56,6 +56,8 @@ kinds! {
     Lost "lost",
     ProtocolViolation "protocol_violation",
     RateLimited "rate_limited",
+    AuthFailed "auth_failed",
+    SessionGone "session_gone",
     DirectoryGone "directory_gone",
     DirectoryBack "directory_back",
     TimedOut "timed_out",

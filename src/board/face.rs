@@ -185,12 +185,15 @@ fn state(sight: &Sight<'_>) -> String {
         },
         Status::Ready => match (task.not_before.filter(|at| at > now), run.and_then(|run| run.outcome)) {
             (Some(at), Some(Outcome::RateLimited)) => format!("rate limited, tries again in {}", span(at - now)),
+            (Some(_), Some(Outcome::AuthFailed)) => "waits for somebody to log its agent in".to_owned(),
             (Some(at), _) => format!("failed, tries again in {}", span(at - now)),
             (None, _) => "ready".to_owned(),
         },
         Status::Running if run.is_some_and(|run| run.review.is_some()) => "under review".to_owned(),
         Status::Running => "running".to_owned(),
-        Status::Blocked if run.is_some_and(|run| run.outcome.is_some_and(is_failure)) && task.last_error.is_some() => {
+        Status::Blocked
+            if run.is_some_and(|run| run.outcome.is_some_and(Outcome::is_failure)) && task.last_error.is_some() =>
+        {
             "gave up".to_owned()
         }
         Status::Blocked if task.needs_person() => "waits for an answer".to_owned(),
@@ -227,26 +230,6 @@ fn footer(state: String, task: &Task, run: Option<&Run>, now: Millis) -> String 
     }
     footer.push_str(&format!(" · {}", task.id));
     footer
-}
-
-fn is_failure(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Crashed
-        | Outcome::Lost
-        | Outcome::TimedOut
-        | Outcome::SpawnFailed
-        | Outcome::ProtocolViolation
-        | Outcome::GaveUp => true,
-        Outcome::Completed
-        | Outcome::InReview
-        | Outcome::Approved
-        | Outcome::ChangesRequested
-        | Outcome::Blocked
-        | Outcome::Scheduled
-        | Outcome::Reclaimed
-        | Outcome::Cancelled
-        | Outcome::RateLimited => false,
-    }
 }
 
 /// The first of a list, and how many more there are.

@@ -63,13 +63,8 @@ impl Tx {
         payload: Value,
         now: Millis,
     ) -> Result<Event, Error> {
-        let payload = if payload.is_null() { None } else { Some(payload.to_string()) };
-        let Recorded { event, is_followed, has_cards } =
-            sql!(self, INSERT_EVENT, &task.id, run.map(|run| run.id), kind.as_str(), payload, now; fetch_one);
-        if has_cards == 1 {
-            self.mark_cards(task).await?;
-        }
-        if is_followed == 0 {
+        let (event, is_followed) = self.note_event(kind, task, run, payload, now).await?;
+        if !is_followed {
             return Ok(event);
         }
         let mut followers: Vec<Follower> =
@@ -114,6 +109,36 @@ impl Tx {
             self.owe(follower.thread_id, post, announcement.actions, now).await?;
         }
         Ok(event)
+    }
+
+    /// Adds an event of which somebody has been told already: the cards show it, and no post tells it again.
+    pub(crate) async fn record_quietly(
+        &mut self,
+        kind: Kind,
+        task: &Task,
+        run: Option<&Run>,
+        payload: Value,
+        now: Millis,
+    ) -> Result<Event, Error> {
+        Ok(self.note_event(kind, task, run, payload, now).await?.0)
+    }
+
+    /// Adds an event, and answers whether there may be a thread to tell.
+    async fn note_event(
+        &mut self,
+        kind: Kind,
+        task: &Task,
+        run: Option<&Run>,
+        payload: Value,
+        now: Millis,
+    ) -> Result<(Event, bool), Error> {
+        let payload = if payload.is_null() { None } else { Some(payload.to_string()) };
+        let Recorded { event, is_followed, has_cards } =
+            sql!(self, INSERT_EVENT, &task.id, run.map(|run| run.id), kind.as_str(), payload, now; fetch_one);
+        if has_cards == 1 {
+            self.mark_cards(task).await?;
+        }
+        Ok((event, is_followed == 1))
     }
 
     /// The events of a task, oldest first.

@@ -8,6 +8,7 @@ use crate::{
         delivery::Answer,
         error::Error,
         id::{ProfileName, TaskId},
+        run::{ResumedAfter, Run},
         statements::*,
         thread::Place,
     },
@@ -211,7 +212,9 @@ impl Tx {
     /// be unknown to it.
     pub async fn session_of_thread(&mut self, thread: i64, profile: &ProfileName) -> Result<Option<Session>, Error> {
         let found: Option<(String, i64)> = sql!(self, SESSION_OF_THREAD, thread, profile; fetch_optional);
-        Ok(found.map(|(id, has_begun)| Session { id, goes_on: has_begun == 1 }))
+        // An agent that has yet to name its session has none to go on with.
+        let named = found.filter(|(id, _)| !id.is_empty());
+        Ok(named.map(|(id, has_begun)| Session { id, goes_on: has_begun == 1 }))
     }
 
     /// Lets the agents of a thread begin anew with the next message. Answers how many sessions there were.
@@ -220,17 +223,45 @@ impl Tx {
             thread.thread.as_deref().unwrap_or(""); execute))
     }
 
-    /// The session of the last run in which a profile has worked on a task. It goes on if the worker itself said how
-    /// that run ended: after a crash nobody knows what the agent has kept.
-    pub async fn session_of_task(&mut self, task: &TaskId, profile: &ProfileName) -> Result<Option<Session>, Error> {
-        let found: Option<(String, i64)> = sql!(self, SESSION_OF_TASK, task, profile; fetch_optional);
-        Ok(found.map(|(id, goes_on)| Session { id, goes_on: goes_on == 1 }))
+    /// The last run in which a profile has worked on a task in a session that has a name.
+    pub async fn last_session_of_task(&mut self, task: &TaskId, profile: &ProfileName) -> Result<Option<Run>, Error> {
+        Ok(sql!(self, LAST_SESSION_OF_TASK, task, profile; fetch_optional))
     }
 
-    /// Notes the session that a run is a part of.
-    pub async fn set_run_session(&mut self, run: i64, task: &TaskId, session: &str) -> Result<(), Error> {
-        sql!(self, SET_RUN_SESSION, run, session; execute);
-        sql!(self, SET_TASK_SESSION, task, session; execute);
+    /// Notes the session that a run is a part of, with how the run before it had ended; none where the agent has yet to
+    /// name it.
+    pub async fn set_run_session(
+        &mut self,
+        run: i64,
+        task: &TaskId,
+        session: Option<&str>,
+        resumed_after: Option<ResumedAfter>,
+    ) -> Result<(), Error> {
+        sql!(self, SET_RUN_SESSION, run, session, resumed_after; execute);
+        if session.is_some() {
+            sql!(self, SET_TASK_SESSION, task, session; execute);
+        }
+        Ok(())
+    }
+
+    /// Notes the session that the agent of a run has named.
+    pub async fn learn_session(&mut self, run: i64, session: &str) -> Result<(), Error> {
+        let run = self.run(run).await?;
+        sql!(self, LEARN_SESSION, run.id, session; execute);
+        sql!(self, SET_TASK_SESSION, &run.task_id, session; execute);
+        Ok(())
+    }
+
+    /// Notes the session that the agent of a turn has named.
+    pub async fn learn_session_of_turn(&mut self, turn: &Turn, session: &str) -> Result<(), Error> {
+        sql!(self, LEARN_SESSION_OF_TURN, turn.id, session; execute);
+        sql!(self, SET_SESSION, turn.thread_id, &turn.profile, session, 0_i64; execute);
+        Ok(())
+    }
+
+    /// Lets the talk of a profile in a thread begin anew, since its agent does not know the session any more.
+    pub async fn drop_session(&mut self, turn: &Turn) -> Result<(), Error> {
+        sql!(self, DROP_SESSION, turn.thread_id, &turn.profile; execute);
         Ok(())
     }
 }

@@ -37,6 +37,22 @@ pub struct Run {
     pub error: Option<String>,
     /// The review that it is for; none where it does the work itself.
     pub review: Option<i64>,
+    /// The agent's session that it is a part of.
+    pub session: Option<String>,
+    /// Whether the agent itself has named the session: 0 or 1.
+    pub session_known: i64,
+    /// How the run had ended whose session it goes on in; none in a new session.
+    pub resumed_after: Option<ResumedAfter>,
+}
+
+/// What a run follows that goes on in a session of before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(rename_all = "snake_case")]
+pub enum ResumedAfter {
+    /// The worker had said how it ended, or the run was taken from it.
+    Word,
+    /// It had failed.
+    Failure,
 }
 
 impl Run {
@@ -46,6 +62,24 @@ impl Run {
             None => "running",
             Some(Outcome::Completed) => "done",
             Some(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// How a run would go on in the session of this one, if its agent surely knows it: it has named it, it has given a
+    /// sign of life in it, or it has ended it well. A session in which one failure followed the other is left.
+    pub fn next_in_session(&self) -> Option<ResumedAfter> {
+        let outcome = self.outcome?;
+        let is_known = self.session_known == 1
+            || self.last_heartbeat_at.is_some()
+            || self.ended_by == Some(EndedBy::Worker)
+            || outcome == Outcome::ProtocolViolation;
+        if !is_known || self.session.is_none() || outcome == Outcome::SessionGone {
+            return None;
+        }
+        match (outcome.is_failure(), self.resumed_after) {
+            (true, Some(ResumedAfter::Failure)) => None,
+            (true, _) => Some(ResumedAfter::Failure),
+            (false, _) => Some(ResumedAfter::Word),
         }
     }
 }
@@ -71,6 +105,10 @@ pub enum Outcome {
     SpawnFailed,
     ProtocolViolation,
     RateLimited,
+    /// Nobody was logged in to its agent.
+    AuthFailed,
+    /// Its agent did not know the session any more that it was to go on in.
+    SessionGone,
     GaveUp,
 }
 
@@ -91,7 +129,32 @@ impl Outcome {
             Self::SpawnFailed => "spawn_failed",
             Self::ProtocolViolation => "protocol_violation",
             Self::RateLimited => "rate_limited",
+            Self::AuthFailed => "auth_failed",
+            Self::SessionGone => "session_gone",
             Self::GaveUp => "gave_up",
+        }
+    }
+
+    /// Whether the attempt went wrong, in a way that counts against its task.
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Crashed
+            | Self::Lost
+            | Self::TimedOut
+            | Self::SpawnFailed
+            | Self::ProtocolViolation
+            | Self::GaveUp => true,
+            Self::Completed
+            | Self::InReview
+            | Self::Approved
+            | Self::ChangesRequested
+            | Self::Blocked
+            | Self::Scheduled
+            | Self::Reclaimed
+            | Self::Cancelled
+            | Self::RateLimited
+            | Self::AuthFailed
+            | Self::SessionGone => false,
         }
     }
 }

@@ -39,11 +39,13 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (7, include_str!("../../migrations/sqlite/0007_access.sql")),
     (8, include_str!("../../migrations/sqlite/0008_files.sql")),
     (9, include_str!("../../migrations/sqlite/0009_reviews.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0010_artifacts.sql")),
+    (10, include_str!("../../migrations/sqlite/0010_artifacts.sql")),
+    (11, include_str!("../../migrations/sqlite/0011_sessions.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0012_parks.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 10;
+pub const VERSION: i64 = 12;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ macro_rules! run {
     () => {
         "id, task_id, attempt, profile, step_key, token_hash, holder, claim_expires, workspace, worker_pid, \
          worker_start_time, boot_id, max_runtime_seconds, last_heartbeat_at, heartbeat_note, started_at, ended_at, \
-         outcome, ended_by, summary, metadata, error, review"
+         outcome, ended_by, summary, metadata, error, review, session, session_known, resumed_after"
     };
 }
 
@@ -418,9 +418,12 @@ statements! {
     FORGET_SESSIONS = "DELETE FROM sessions WHERE thread_id IN \
         (SELECT id FROM threads WHERE platform = $1 AND space = $2 AND channel = $3 AND thread = $4)";
     // A run whose worker was never started has no say.
-    SESSION_OF_TASK = "SELECT session, CAST(CASE WHEN ended_by = 'worker' THEN 1 ELSE 0 END AS BIGINT) FROM runs \
-        WHERE task_id = $1 AND profile = $2 AND session IS NOT NULL AND worker_pid IS NOT NULL ORDER BY id DESC LIMIT 1";
-    SET_RUN_SESSION = "UPDATE runs SET session = $2 WHERE id = $1";
+    LAST_SESSION_OF_TASK = "SELECT ", run!(), " FROM runs \
+        WHERE task_id = $1 AND profile = $2 AND session IS NOT NULL AND worker_pid IS NOT NULL AND review IS NULL ORDER BY id DESC LIMIT 1";
+    SET_RUN_SESSION = "UPDATE runs SET session = $2, resumed_after = $3 WHERE id = $1";
+    LEARN_SESSION = "UPDATE runs SET session = $2, session_known = 1 WHERE id = $1";
+    LEARN_SESSION_OF_TURN = "UPDATE turns SET session = $2 WHERE id = $1";
+    DROP_SESSION = "DELETE FROM sessions WHERE thread_id = $1 AND profile = $2";
     SET_TASK_SESSION = "UPDATE tasks SET session_id = $2 WHERE id = $1";
 
     SET_PIN = "INSERT INTO pins (platform, space, channel, thread, workspace, board, assignee, tenant, \
@@ -631,9 +634,13 @@ statements! {
     META_VALUE = "SELECT value FROM meta WHERE key = $1";
     SET_META = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     DELETE_META = "DELETE FROM meta WHERE key = $1";
-    PARK_PROFILE = "INSERT INTO parked_profiles (profile, until, reason, since) VALUES ($1, $2, $3, $4) \
-        ON CONFLICT (profile) DO UPDATE SET until = excluded.until, reason = excluded.reason";
-    PARKED_PROFILES = "SELECT profile, until, reason FROM parked_profiles WHERE until > $1";
+    PARK_PROFILE = "INSERT INTO parked_profiles (profile, until, reason, since, kind, task_id) VALUES ($1, $2, $3, $4, $5, $6) \
+        ON CONFLICT (profile) DO UPDATE SET until = excluded.until, reason = excluded.reason, since = excluded.since, \
+        kind = excluded.kind, task_id = excluded.task_id";
+    PARKED_PROFILES = "SELECT profile, kind, until, since, reason, task_id FROM parked_profiles WHERE until > $1 ORDER BY profile";
+    // What has met the reason of a rest waits no longer than the rest.
+    RELEASE_PARKED_TASKS = "UPDATE tasks SET not_before = NULL WHERE status = 'ready' AND assignee = $1 AND not_before IS NOT NULL \
+        AND (SELECT outcome FROM runs WHERE task_id = tasks.id ORDER BY id DESC LIMIT 1) IN ('rate_limited', 'auth_failed')";
     UNPARK_PROFILE = "DELETE FROM parked_profiles WHERE profile = $1";
 }
 
@@ -733,7 +740,7 @@ mod tests {
             ("NEXT_TURNS", NEXT_TURNS, &["SCAN turns USING INDEX turns_not_over", "SEARCH threads USING"], 1),
             ("OPEN_TURNS_OF", OPEN_TURNS_OF, &["SEARCH turns USING INDEX turns_open (thread_id=?)"], 0),
             ("LAST_TURN_OF", LAST_TURN_OF, &["SEARCH turns USING INDEX turns_of_thread (thread_id=?)"], 0),
-            ("SESSION_OF_TASK", SESSION_OF_TASK, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
+            ("LAST_SESSION_OF_TASK", LAST_SESSION_OF_TASK, &["SEARCH runs USING INDEX runs_by_task (task_id=?)"], 0),
             ("SUPERSEDE", SUPERSEDE, &["deliveries_of_edits"], 0),
             ("MARK_CARDS", MARK_CARDS, &["SEARCH cards USING INDEX cards_by_task (task_id=?)"], 0),
             ("NEXT_CARD", NEXT_CARD, &["cards USING INDEX cards_stale"], 1),

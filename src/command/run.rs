@@ -269,8 +269,8 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
     reply.map(|reply| Reply { is_fixed, ..reply })
 }
 
-/// What the worker of a run is told.
-pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run) -> Result<String, Error> {
+/// What the worker of a run is told: all of it, or what is new since a run of before whose session it goes on in.
+pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run, before: Option<&Run>) -> Result<String, Error> {
     let settings = desk.settings.get();
     let zone = TimeZone::system();
     let view = View {
@@ -293,5 +293,8 @@ pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run) -> Resul
         here: "kanban",
     };
     let mut tx = board.read().await?;
-    view::prompt(&mut tx, task, Some(run), &view).await
+    match before {
+        Some(before) => view::news(&mut tx, task, run, before, &view).await,
+        None => view::prompt(&mut tx, task, Some(run), &view).await,
+    }
 }

@@ -8,8 +8,10 @@ mod diagnostics;
 mod document;
 mod list;
 mod log;
+mod news;
 mod notify_list;
 mod review;
+mod rules;
 mod runs;
 mod show;
 mod stats;
@@ -40,6 +42,7 @@ pub use self::{
     document::task as document,
     list::list,
     log::log,
+    news::news,
     notify_list::notify_list,
     runs::runs,
     show::show,

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -21,8 +22,9 @@ use super::{
     call::apply_call,
     gone::{directory_of, is_gone},
     ground::Ground,
-    patience,
+    parks, patience,
     place::Place,
+    verdict,
     worker::{
         self, AGAIN, End, Follower, News, as_argument, clear, session_after, still_leads_there, write_mcp_file,
         write_prompt,
@@ -31,7 +33,7 @@ use super::{
 };
 use crate::{
     board::{
-        Board, BoardSlug, Error, TaskId,
+        Board, BoardSlug, Error, ProfileName, TaskId,
         attempt::{Ending, Patience},
         claim::Claim,
         lane::Session,
@@ -41,7 +43,7 @@ use crate::{
     command::{Desk, prompt},
     process::{Identity, is_of_another_boot},
     settings::{Kind, Profile, Prompt, Purpose, Values, script_of},
-    shim::{Exit, Spec, Token, client, exit_record, keeper, pending_calls},
+    shim::{Exit, Spec, Token, client, exit_record, keeper, learned_session, pending_calls},
 };
 
 /// Starts workers and follows them to their end.
@@ -195,11 +197,11 @@ impl Attempt {
         // Before the worker is there: what it hands over is looked for below it.
         self.note_workspace(board, task, claim.run.id, &workspace).await;
         let placed = Task { workspace_path: Some(workspace.display().to_string()), ..task.clone() };
-        let text = self.prompt_of(board, &placed, &claim.run, profile).await?;
+        let (session, before) = self.session(board, claim, profile).await.map_err(|error| error.to_string())?;
+        let text = self.prompt_of(board, &placed, &claim.run, profile, before.as_ref()).await?;
         let failed = |error: io::Error| format!("the run cannot be made ready: {error}");
         let prompt = write_prompt(&place.rundir, &text).map_err(failed)?;
         let argument = as_argument(profile, &text)?;
-        let session = self.session(board, claim, profile).await.map_err(|error| error.to_string())?;
         let site = (root.as_path(), workspace.as_path());
         let spec =
             self.spec(board, claim, profile, token, place, site, (&prompt, argument), &session).map_err(failed)?;
@@ -213,13 +215,23 @@ impl Attempt {
         Ok(true)
     }
 
-    /// The agent's session of the run, noted with it: a task that was answered goes on where its agent has stopped.
-    async fn session(&self, board: &Board, claim: &Claim, profile: &Profile) -> Result<Session, Error> {
+    /// The agent's session of the run, noted with it: a task goes on where its agent has stopped. With it the run of
+    /// before, where its session is gone on with.
+    async fn session(&self, board: &Board, claim: &Claim, profile: &Profile) -> Result<(Session, Option<Run>), Error> {
         let mut tx = board.write().await?;
-        let session = session_after(tx.session_of_task(&claim.task.id, &profile.name).await?, profile);
-        tx.set_run_session(claim.run.id, &claim.task.id, &session.id).await?;
+        // Whoever looks at the work of others begins with eyes of its own.
+        let before = match claim.run.review {
+            None => tx.last_session_of_task(&claim.task.id, &profile.name).await?,
+            Some(_) => None,
+        };
+        let next = before.as_ref().and_then(Run::next_in_session);
+        let last = before.as_ref().and_then(|run| run.session.clone());
+        let session = session_after(last.map(|id| Session { id, goes_on: next.is_some() }), profile);
+        let resumed = next.filter(|_| session.goes_on && profile.can_go_on());
+        let named = (!session.id.is_empty()).then_some(session.id.as_str());
+        tx.set_run_session(claim.run.id, &claim.task.id, named, resumed).await?;
         tx.commit().await?;
-        Ok(session)
+        Ok((session, before.filter(|_| resumed.is_some())))
     }
 
     async fn is_closed(&self, board: &Board, run: i64) -> Result<bool, Error> {
@@ -231,7 +243,14 @@ impl Attempt {
         }
     }
 
-    async fn prompt_of(&self, board: &Board, task: &Task, run: &Run, profile: &Profile) -> Result<String, String> {
+    async fn prompt_of(
+        &self,
+        board: &Board,
+        task: &Task,
+        run: &Run,
+        profile: &Profile,
+        before: Option<&Run>,
+    ) -> Result<String, String> {
         match profile.kind {
             Kind::Script => {
                 let script = script_of(task.body.as_deref().unwrap_or_default());
@@ -243,7 +262,7 @@ impl Attempt {
                 }
                 Ok(script.to_owned())
             }
-            Kind::Agent => prompt(&self.desk, board, task, run).await.map_err(|error| error.to_string()),
+            Kind::Agent => prompt(&self.desk, board, task, run, before).await.map_err(|error| error.to_string()),
         }
     }
 
@@ -279,6 +298,7 @@ impl Attempt {
             .and_then(|seconds| u64::try_from(seconds).ok())
             .or(profile.max_runtime.map(|limit| limit.duration().as_secs()));
         let attachments = board.folder().join("attachments").join(task.id.as_str());
+        let readable = [Some(attachments), mcp_file.as_ref().map(PathBuf::from)].into_iter().flatten().collect();
         Ok(Spec {
             run: run.id,
             board: board.slug().clone(),
@@ -291,12 +311,13 @@ impl Attempt {
             stdin: (profile.prompt == Prompt::Stdin).then(|| prompt.to_owned()),
             log: place.log.clone(),
             answer: None,
+            session_pattern: profile.session_pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
             log_limit_bytes: settings.logs.log_limit_bytes.get(),
             socket: place.socket.clone(),
             gateway_socket: crate::shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
             time_limit_seconds: limit,
             silence_limit_seconds: profile.silence_limit.map(|limit| limit.duration().as_secs().max(1)),
-            confinement: profile.confine.then(|| worker::confinement(&self.desk, vec![attachments])).transpose()?,
+            confinement: profile.confine.then(|| worker::confinement(&self.desk, readable)).transpose()?,
             max_processes: Some(settings.dispatch.max_processes.get()),
             max_memory_bytes: settings.dispatch.max_memory_bytes.map(NonZeroU64::get),
             grace_seconds: u64::from(settings.dispatch.grace_seconds.get()),
@@ -364,6 +385,7 @@ impl Attempt {
             }
         };
         self.is_followed(board, run);
+        self.learn_session(board, run, rundir).await;
         match end {
             End::Exit(exit) => {
                 self.apply_pending(rundir, run, token).await;
@@ -453,14 +475,50 @@ impl Attempt {
         };
         let settings = self.desk.settings.get();
         let profile = run.as_ref().and_then(|run| run.profile.as_ref()).and_then(|name| settings.profiles.get(name));
-        let is_script = profile.is_some_and(|profile| profile.kind == Kind::Script);
         let spec = Spec::read(rundir).ok();
         if exit.stopped.as_deref() == Some(Exit::SILENCE_LIMIT) {
             let limit =
                 spec.and_then(|spec| spec.silence_limit_seconds).and_then(|seconds| i64::try_from(seconds).ok());
             return Ending::WentSilent { limit_seconds: limit.unwrap_or_default() };
         }
-        classify(exit, is_script, spec.and_then(|spec| spec.time_limit_seconds))
+        let limit = spec.and_then(|spec| spec.time_limit_seconds);
+        let resumed = run.as_ref().is_some_and(|run| run.resumed_after.is_some());
+        let judged = verdict::Run { profile, resumed, limit };
+        let ending = verdict::ending(exit, judged, self.desk.now(), &TimeZone::system());
+        let name = run.as_ref().and_then(|run| run.profile.as_ref());
+        match ending {
+            Ending::RateLimited { line, until, tail, .. } => {
+                let is_told = self.rests_elsewhere(board, name).await;
+                Ending::RateLimited { line, until, tail, is_told }
+            }
+            Ending::AuthFailed { line, login, tail, .. } => {
+                let is_told = self.rests_elsewhere(board, name).await;
+                Ending::AuthFailed { line, login, tail, is_told }
+            }
+            ending => ending,
+        }
+    }
+
+    /// Whether a profile rests already on account of a task of another board, so that somebody has been told.
+    async fn rests_elsewhere(&self, board: &Board, profile: Option<&ProfileName>) -> bool {
+        let Some(profile) = profile else { return false };
+        let parks = parks(&self.desk).await.unwrap_or_default();
+        parks.iter().any(|(slug, park)| slug != board.slug() && park.profile == *profile)
+    }
+
+    /// Keeps the session that an agent has named, whatever became of its run.
+    async fn learn_session(&self, board: &Board, run: i64, rundir: &Path) {
+        let Some(session) = learned_session(rundir) else { return };
+        let noted = async {
+            let mut tx = board.write().await?;
+            tx.learn_session(run, &session).await?;
+            tx.commit().await
+        };
+        match noted.await {
+            // The task was deleted with its runs.
+            Ok(()) | Err(Error::Refused(_)) => {}
+            Err(error) => tracing::warn!(%error, "the session of a run could not be noted"),
+        }
     }
 
     /// Records an ending; tries until the board takes it, since nobody else knows of it.
@@ -580,30 +638,6 @@ enum Halt {
 impl From<String> for Halt {
     fn from(error: String) -> Self {
         Self::Failed(error)
-    }
-}
-
-/// What an exit means. A worker that has completed or blocked its task is past caring.
-fn classify(exit: &Exit, is_script: bool, limit: Option<u64>) -> Ending {
-    if let Some(error) = &exit.error {
-        return Ending::NotStarted { error: error.clone() };
-    }
-    let tail = exit.tail.trim_end();
-    let with_tail = |what: String| if tail.is_empty() { what } else { format!("{what}\n{tail}") };
-    match (exit.stopped.as_deref(), exit.code, exit.signal) {
-        (Some(Exit::TIME_LIMIT), _, _) => {
-            let limit = limit.unwrap_or_else(|| u64::try_from(exit.ended_at - exit.started_at).unwrap_or(0) / 1000);
-            Ending::TimedOut { limit_seconds: i64::try_from(limit).unwrap_or(i64::MAX) }
-        }
-        (Some(reason), _, _) => Ending::Failed { error: with_tail(format!("it was stopped: {reason}")) },
-        (None, Some(0), _) if is_script => {
-            Ending::ScriptDone { summary: if tail.is_empty() { "(no output)".to_owned() } else { tail.to_owned() } }
-        }
-        (None, Some(0), _) => Ending::Silent,
-        (None, Some(75), _) => Ending::RateLimited { tail: tail.to_owned() },
-        (None, Some(code), _) => Ending::Failed { error: with_tail(format!("it exited with {code}")) },
-        (None, None, Some(signal)) => Ending::Failed { error: with_tail(format!("it was killed by signal {signal}")) },
-        (None, None, None) => Ending::Lost { error: "how it ended is not known".to_owned() },
     }
 }
 

@@ -205,10 +205,10 @@ impl<'a> Scene<'a> {
 
     async fn add(&mut self, slug: &BoardSlug, tx: &mut Tx) -> Result<(), Error> {
         let parked = tx.parked_profiles(self.now).await?;
-        self.parked.extend(parked.into_iter().map(|(profile, until, reason)| Parked {
-            profile,
-            until,
-            reason,
+        self.parked.extend(parked.into_iter().map(|park| Parked {
+            until: park.until,
+            reason: park.in_words(),
+            profile: park.profile,
             board: slug.clone(),
         }));
         for running in tx.running().await? {

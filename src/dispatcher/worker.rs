@@ -126,6 +126,8 @@ pub fn still_leads_there(home: &Path, path: &Path) -> Result<(), String> {
 pub fn session_after(last: Option<Session>, profile: &Profile) -> Session {
     match last {
         Some(last) if last.goes_on || !profile.can_go_on() => last,
+        // The agent will name it.
+        Some(_) | None if profile.session_pattern.is_some() => Session { id: String::new(), goes_on: false },
         Some(_) | None => Session { id: session_id(), goes_on: false },
     }
 }

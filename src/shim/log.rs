@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{run::locked, signs::Signs};
+use super::{learn::Learner, run::locked, signs::Signs};
 
 /// Reads the newest `limit` bytes of a run's output, over both halves of its log.
 ///
@@ -83,19 +83,21 @@ impl Log {
     }
 
     /// Takes output from the pipe until nobody can write to it any more.
-    pub(super) fn drain(mut self, mut pipe: PipeReader, signs: &Signs) {
+    pub(super) fn drain(mut self, mut pipe: PipeReader, signs: &Signs, mut learner: Option<Learner>) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             match pipe.read(&mut buffer) {
-                Ok(0) => return,
+                Ok(0) => break,
                 Ok(length) => {
                     signs.seen();
+                    learner.iter_mut().for_each(|learner| learner.read(&buffer[..length]));
                     self.append(&buffer[..length]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+                Err(_) => break,
             }
         }
+        learner.iter_mut().for_each(Learner::end);
     }
 
     fn append(&mut self, chunk: &[u8]) {
@@ -151,13 +153,14 @@ impl Answer {
     }
 
     /// Takes output from the pipe until nobody can write to it any more; what was kept is on the disk then.
-    pub(super) fn drain(mut self, mut pipe: PipeReader, signs: &Signs) {
+    pub(super) fn drain(mut self, mut pipe: PipeReader, signs: &Signs, mut learner: Option<Learner>) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             match pipe.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(length) => {
                     signs.seen();
+                    learner.iter_mut().for_each(|learner| learner.read(&buffer[..length]));
                     let kept = length.min(usize::try_from(self.room).unwrap_or(usize::MAX));
                     // A disk without room loses output, never the worker.
                     if self.file.write_all(&buffer[..kept]).is_ok() {
@@ -168,6 +171,7 @@ impl Answer {
                 Err(_) => break,
             }
         }
+        learner.iter_mut().for_each(Learner::end);
         let _ = self.file.sync_all();
     }
 }

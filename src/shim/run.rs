@@ -14,6 +14,7 @@ use std::{
 use super::{
     ANSWER_LIMIT, Exit, Spec,
     calls::Calls,
+    learn::Learner,
     log::{Answer, Log, Tail},
     protocol::{self, Notice},
     record, server,
@@ -62,17 +63,17 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
         Ok(worker) => {
             let (drained, done) = mpsc::channel::<()>();
             let Worker { identity, log, output, tail, answer } = worker;
+            let learner = Learner::of(rundir, spec.session_pattern.as_deref());
             if let Some((answer, printed)) = answer {
-                let drained = drained.clone();
-                let signs = signs.clone();
+                let (drained, signs, learner) = (drained.clone(), signs.clone(), learner.clone());
                 in_background("answer", move || {
-                    answer.drain(printed, &signs);
+                    answer.drain(printed, &signs, learner);
                     drop(drained);
                 })?;
             }
             let signs_of_output = signs.clone();
             in_background("log", move || {
-                log.drain(output, &signs_of_output);
+                log.drain(output, &signs_of_output, learner);
                 drop(drained);
             })?;
             let forwarder = calls.clone();

@@ -46,6 +46,9 @@ pub struct Spec {
     /// Where its standard output goes by itself, up to [`ANSWER_LIMIT`] bytes; into the log if absent.
     #[serde(default)]
     pub answer: Option<PathBuf>,
+    /// Finds the session that the agent works in, in a line of its output; see [`super::learned_session`].
+    #[serde(default)]
+    pub session_pattern: Option<String>,
     #[serde(default = "default_log_limit")]
     pub log_limit_bytes: u64,
     /// The socket that the shim serves.

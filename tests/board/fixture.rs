@@ -19,6 +19,7 @@ pub(crate) const PATIENCE: Patience = Patience {
     backoff_seconds: 10,
     backoff_max_seconds: 25,
     rate_limit_pause_seconds: 60,
+    auth_pause_seconds: 600,
 };
 
 pub(crate) struct Fixture {

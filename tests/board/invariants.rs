@@ -53,7 +53,9 @@ fn step() -> impl Strategy<Value = Step> {
     let ending = prop_oneof![
         Just(Ending::Failed { error: "exit 1".to_owned() }),
         Just(Ending::Silent),
-        Just(Ending::RateLimited { tail: "429".to_owned() }),
+        Just(Ending::RateLimited { line: "429".to_owned(), until: None, tail: "429".to_owned(), is_told: false }),
+        Just(Ending::AuthFailed { line: "401".to_owned(), login: None, tail: "401".to_owned(), is_told: false }),
+        Just(Ending::SessionGone { tail: "no such session".to_owned() }),
         Just(Ending::TimedOut { limit_seconds: 5 }),
         Just(Ending::ScriptDone { summary: "ok".to_owned() }),
     ];
@@ -234,6 +236,8 @@ fn told_by(events: &[Event]) -> Option<Status> {
             | Kind::Lost
             | Kind::ProtocolViolation
             | Kind::RateLimited
+            | Kind::AuthFailed
+            | Kind::SessionGone
             | Kind::TimedOut => written().or(Some(Status::Ready)),
             Kind::Claimed => Some(Status::Running),
             Kind::ClaimRejected | Kind::DependencyWait => Some(Status::Todo),

@@ -257,7 +257,7 @@ async fn a_reviewer_that_fails_is_tried_again_and_then_a_person_looks() {
         .await
         .unwrap();
     let (claim, _) = f.look_at(&id).await;
-    let limited = Ending::RateLimited { tail: "429".to_owned() };
+    let limited = Ending::RateLimited { line: "429".to_owned(), until: None, tail: "429".to_owned(), is_told: false };
     f.write(async |tx| tx.attempt_ended(claim.run.id, &limited, &Patience { failure_limit: 1, ..PATIENCE }, NOW).await)
         .await
         .unwrap();

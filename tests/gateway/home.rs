@@ -131,6 +131,11 @@ impl Home {
         self.folder.path().join("home").join(name)
     }
 
+    /// A file in the user's home directory, in which ours lies.
+    pub(crate) fn outside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// A place for workers, outside of the home.
     pub(crate) fn work(&self, name: &str) -> PathBuf {
         self.folder.path().join("work").join(name)

@@ -54,6 +54,7 @@ const PATIENCE: Patience = Patience {
     backoff_seconds: 3_600,
     backoff_max_seconds: 7_200,
     rate_limit_pause_seconds: 3_600,
+    auth_pause_seconds: 86_400,
 };
 
 const PROFILES: [&str; 7] = ["wide", "narrow", "halted", "stopped", "parked", "missing", ""];

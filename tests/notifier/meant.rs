@@ -30,6 +30,7 @@ async fn gives_up(world: &World, id: &TaskId, place: &Thread) -> Message {
         backoff_seconds: 10,
         backoff_max_seconds: 10,
         rate_limit_pause_seconds: 10,
+        auth_pause_seconds: 86_400,
     };
     let failed = Ending::Failed { error: "exit 1".to_owned() };
     tx.attempt_ended(claim.run.id, &failed, &patience, world.clock.now()).await.unwrap();

@@ -46,6 +46,7 @@ impl Rig {
             stdin: None,
             log: at("logs/default/t_1/7.log"),
             answer: None,
+            session_pattern: None,
             log_limit_bytes: Spec::LOG_LIMIT_BYTES,
             socket: at("shim.sock"),
             gateway_socket: at("gateway.sock"),

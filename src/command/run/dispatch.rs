@@ -125,8 +125,11 @@ async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error
             let total = counts.entry(count.status.as_str()).or_insert(json!(0));
             *total = json!(total.as_i64().unwrap_or(0) + count.tasks);
         }
-        for (profile, until, reason) in tx.parked_profiles(desk.now()).await? {
-            parked.push(json!({"board": slug, "profile": profile, "until": until / 1000, "reason": reason}));
+        for park in tx.parked_profiles(desk.now()).await? {
+            parked.push(json!({
+                "board": slug, "profile": park.profile, "kind": park.kind.as_str(), "since": park.since / 1000,
+                "until": park.until / 1000, "reason": park.in_words(), "task_id": park.task_id,
+            }));
         }
     }
     let paused_profiles = paused_profiles(desk).await?;
@@ -156,7 +159,12 @@ async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error
         text.push_str(&format!("\nPaused:   {profile}; `{program} dispatch resume {profile}` lets it go on"));
     }
     for row in &parked {
-        text.push_str(&format!("\nParked:   {} ({})", string(&row["profile"]), string(&row["reason"])));
+        let profile = string(&row["profile"]);
+        let left = span(row["until"].as_i64().unwrap_or(0) * 1000 - desk.now());
+        text.push_str(&format!(
+            "\nParked:   {profile} for {left} more ({}); `{program} dispatch resume {profile}` lets it go on",
+            string(&row["reason"])
+        ));
     }
     text.push_str(&format!("\nRunning:  {} of {}", running.len(), settings.dispatch.max_running));
     for row in &running {

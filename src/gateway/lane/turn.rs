@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::tz::TimeZone;
 use kanban_platform::{Author, Block};
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     command::{Desk, Reply},
     dispatcher::{
         turn_log,
+        verdict::{self, Trouble},
         worker::{self, AGAIN, End, Follower, News},
         workspace::Opened,
     },
@@ -122,7 +124,10 @@ impl Run {
         match end {
             End::Exit(exit) => {
                 // Who asked for its end is noted while the turn runs.
-                let turn = self.latest(&turn).await.unwrap_or(turn);
+                let turn = self.learn_session(self.latest(&turn).await.unwrap_or(turn)).await;
+                if self.has_begun_anew(&turn, &exit).await {
+                    return;
+                }
                 let (state, answer) = self.outcome(&turn, &spec, &exit);
                 self.settle(&turn, state, answer).await;
             }
@@ -141,6 +146,58 @@ impl Run {
             "nobody knows how this ended: {why}. It is not done again by itself; say it once more if it is still wanted"
         );
         self.settle(turn, TurnState::Lost, answer(vec![Block::Text(said)])).await;
+    }
+
+    /// Keeps the session that the agent has named in its output.
+    async fn learn_session(&self, mut turn: Turn) -> Turn {
+        let Some(session) = shim::learned_session(&self.rundir) else { return turn };
+        let noted = async {
+            let mut tx = self.board().await?.write().await?;
+            tx.learn_session_of_turn(&turn, &session).await?;
+            tx.commit().await
+        };
+        match noted.await {
+            Ok(()) => turn.session = Some(session),
+            Err(error) => tracing::warn!(%error, turn.id, "the session of a turn could not be noted"),
+        }
+        turn
+    }
+
+    /// Lets a turn wait again, for a new session, if its agent did not know the one that the talk was to go on in.
+    async fn has_begun_anew(&self, turn: &Turn, exit: &Exit) -> bool {
+        let Some(Trouble::SessionGone { .. }) = self.trouble(turn, exit, true) else { return false };
+        let begun = async {
+            let mut tx = self.board().await?.write().await?;
+            let known = tx.session_of_thread(turn.thread_id, &turn.profile).await?;
+            // Without one that it was to know, this is a failure like any other, and no second try.
+            if !known.is_some_and(|known| known.goes_on) {
+                return Ok::<_, Error>(false);
+            }
+            tx.drop_session(turn).await?;
+            tx.commit().await?;
+            Ok(true)
+        };
+        match begun.await {
+            Ok(true) => {
+                tracing::info!(turn.id, "the session of a talk was gone; turn {} begins anew", turn.id);
+                self.give_back(turn).await;
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                tracing::warn!(%error, turn.id, "a session that is gone could not be dropped");
+                false
+            }
+        }
+    }
+
+    fn trouble(&self, turn: &Turn, exit: &Exit, resumed: bool) -> Option<Trouble> {
+        let settings = self.desk.settings.get();
+        let profile = settings.profiles.get(&turn.profile)?;
+        // What the agent prints is an answer, and stands beside its log.
+        let tail = format!("{}\n{}", self.printed(), exit.tail);
+        let exit = Exit { tail, ..exit.clone() };
+        verdict::trouble(&exit, &profile.signs, resumed, self.desk.now(), &TimeZone::system())
     }
 
     /// Gives a turn up that cannot be followed any more, and says so; its agent is asked to end, since the next message
@@ -248,6 +305,7 @@ impl Run {
             stdin: (profile.prompt == Prompt::Stdin).then(|| prompt.to_owned()),
             log: turn_log(self.desk.home(), turn),
             answer: Some(self.answer_file()),
+            session_pattern: profile.session_pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
             log_limit_bytes: settings.logs.log_limit_bytes.get(),
             socket: self.socket.clone(),
             gateway_socket: shim::gateway_socket_path(self.desk.home(), &self.desk.environment.runtime_dir())?,
@@ -313,8 +371,15 @@ impl Run {
                 let body = vec![Block::Quote(printed.clone()), Block::Footer(format!("@{name} · {took}"))];
                 (TurnState::Done, answer(body))
             }
-            (None, Some(75), _) => failed(format!("@{name} has reached a limit of its agent; say it again later")),
-            (None, Some(code), _) => failed(format!("@{name} failed: it exited with {code}")),
+            (None, Some(code), _) => match self.trouble(turn, exit, false) {
+                Some(Trouble::Limit { .. }) => {
+                    failed(format!("@{name} has reached a limit of its agent; say it again later"))
+                }
+                Some(Trouble::Auth { .. }) => failed(format!(
+                    "nobody is logged in to the agent of @{name}; `kanban doctor` on its machine says how"
+                )),
+                Some(Trouble::SessionGone { .. }) | None => failed(format!("@{name} failed: it exited with {code}")),
+            },
             (None, None, Some(signal)) => failed(format!("@{name} failed: it was killed by signal {signal}")),
             (None, None, None) => failed(format!("@{name} failed, and how is not known")),
         }
