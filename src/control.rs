@@ -221,7 +221,7 @@ impl Control {
         }
         let spec = Spec::read(&rundir)?;
         let board = self.desk.boards.get(&spec.board).await.map_err(io::Error::other)?;
-        caller_of(&board, spec.run).await.map(Box::new).map(Peer::Worker).map_err(io::Error::other)
+        caller_of(&self.desk, &board, spec.run).await.map(Box::new).map(Peer::Worker).map_err(io::Error::other)
     }
 }
 
