@@ -222,6 +222,8 @@ pub enum Shell {
     Say(Say),
     /// Check the installation
     Doctor(Doctor),
+    /// Serve the board's tools to an agent, by the Model Context Protocol on standard input and output
+    Mcp(Mcp),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -1445,6 +1447,9 @@ pub struct Doctor {
     #[arg(long)]
     pub json: bool,
 }
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Mcp {}
 
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Completions {

@@ -8,6 +8,7 @@ mod gc;
 mod here;
 mod home;
 mod lane;
+mod mcp;
 mod outbox;
 mod platforms;
 mod restart;
