@@ -29,7 +29,7 @@ use crate::{
     mcp,
     settings::{self, Environment, LogLevel, Logs, Settings},
     shim::{self, Answer, Spec},
-    telemetry,
+    skills, telemetry,
 };
 
 /// How long a thread of a gateway that has stopped may take to end.
@@ -84,6 +84,9 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
     };
     if let Some(Verb::Shell(Shell::Say(args))) = &command.verb {
         return say(args, &local);
+    }
+    if let Some(Verb::Shell(Shell::Skills(args))) = &command.verb {
+        return skills::run(args, &local).map(answer);
     }
     let folder = std::env::current_dir().map_err(|error| format!("the current directory cannot be told: {error}"))?;
     if let Some(Verb::Shell(Shell::Mcp(_))) = &command.verb {

@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 
 pub use self::{
     http::converse,
-    tools::{Scope, markdown},
+    tools::{Scope, arguments, markdown},
 };
 use self::{road::Road, tools::Tool};
 use crate::{

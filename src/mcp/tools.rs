@@ -165,6 +165,12 @@ pub(super) fn find(scope: Scope, name: &str) -> Option<&'static Tool> {
     of(scope).iter().find(|tool| tool.name == name)
 }
 
+/// The names of a scope's tools, each with those of its arguments.
+pub fn arguments(scope: Scope) -> Vec<(String, Vec<String>)> {
+    let names = |tool: &Tool| tool.fields.iter().map(|field| field.name.clone()).collect();
+    of(scope).iter().map(|tool| (tool.name.clone(), names(tool))).collect()
+}
+
 /// The tools as a table for docs/mcp.md.
 pub fn markdown() -> String {
     let mut text = String::from("| tool | what it does | for | answers |\n|---|---|---|---|\n");
