@@ -82,6 +82,27 @@ const TOOLS: &[Row] = &[
         more: "Ends the run. The summary is what the person who asked reads, and what tasks that wait for this one are told",
     },
     Row {
+        verb: "request-review",
+        scope: Scope::Worker,
+        output: Output::Done,
+        repeats: true,
+        more: "Ends the run, as kanban_complete does; a person or a profile approves the work or sends it back. Nobody approves work of their own",
+    },
+    Row {
+        verb: "approve",
+        scope: Scope::Worker,
+        output: Output::Done,
+        repeats: true,
+        more: "For the reviewer of a task: ends the reviewer's run",
+    },
+    Row {
+        verb: "request-changes",
+        scope: Scope::Worker,
+        output: Output::Done,
+        repeats: false,
+        more: "For the reviewer of a task: ends the reviewer's run. Say what is to be changed, and where",
+    },
+    Row {
         verb: "block",
         scope: Scope::Worker,
         output: Output::Done,

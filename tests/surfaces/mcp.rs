@@ -161,9 +161,12 @@ async fn answers_are_what_the_tools_announce() {
     let shown = call("kanban_show", json!({"task_id": one})).await;
     assert_eq!(shown["runs"][1]["metadata"], json!({"n": [1, 2]}), "{shown:#}");
     assert_eq!(shown["comments"][0]["body"], "--author=eve said so");
-    // A heartbeat needs a run, which people do not have here.
+    let third = call("kanban_create", json!({"title": "three"})).await["task"]["id"].clone();
+    call("kanban_request_review", json!({"task_id": third, "summary": "look", "reviewer": "none"})).await;
+    call("kanban_request_changes", json!({"task_id": third, "words": "--not like this"})).await;
+    // A heartbeat needs a run, and nobody approves what is their own.
     let unseen: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).filter(|tool| !seen.contains(*tool)).collect();
-    assert_eq!(unseen, ["kanban_heartbeat"]);
+    assert_eq!(unseen, ["kanban_approve", "kanban_heartbeat"]);
 }
 
 #[tokio::test]
