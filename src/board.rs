@@ -52,7 +52,7 @@ use std::{
     sync::Arc,
 };
 
-pub use actor::Actor;
+pub use actor::{Actor, Remit};
 pub use db::{Tx, Wake};
 pub use error::{Error, Fault, Reason, Refusal};
 pub use id::{BoardSlug, ProfileName, TaskId};

@@ -15,21 +15,21 @@ use kanban_console::{Action, Mode, Say};
 use tokio::runtime::Runtime;
 
 use crate::{
-    board::Boards,
-    clock::Clock,
     command::{
-        Desk, Kanban, Mistake, Reply, SharedSettings, Verb, from_arguments,
+        Kanban, Mistake, Reply, Verb, from_arguments,
         reference::completions,
         stream,
         verbs::{self, ConsoleForm, Read, Shell, Write as Change},
     },
-    control::{Client, SayAnswer, owner},
-    dispatcher::{answer, stop_what_was_closed},
+    control::{SayAnswer, owner},
+    dispatcher::answer,
     doctor,
     gateway::{self, Origin, Up},
+    local::{self, Local},
+    mcp,
     settings::{self, Environment, LogLevel, Logs, Settings},
     shim::{self, Answer, Spec},
-    telemetry,
+    skills, telemetry,
 };
 
 /// How long a thread of a gateway that has stopped may take to end.
@@ -45,6 +45,9 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     };
     let worker = worker_of(&command);
     let outcome = match worker {
+        Some(spec) if matches!(command.verb, Some(Verb::Shell(Shell::Mcp(_)))) => {
+            mcp::serve(mcp::Server::of_worker(&spec)).map(|()| Answer::default())
+        }
         Some(spec) => call(&spec, arguments),
         None => run(&command, arguments, environment),
     };
@@ -72,53 +75,41 @@ fn call(spec: &Spec, arguments: &[OsString]) -> Result<Answer, String> {
 
 fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {
     let home = settings::home(command.home.as_deref(), &environment).map_err(|refusal| refusal.to_string())?;
-    match &command.verb {
+    let local = match &command.verb {
         Some(Verb::Shell(Shell::Completions(args))) => {
             return Ok(Answer { stdout: completions(args.shell), ..Answer::default() });
         }
         Some(Verb::Shell(Shell::Up(args))) => return up(args, home, arguments, environment),
-        Some(Verb::Shell(Shell::Say(args))) => return say(args, &home, &environment),
-        Some(_) | None => {}
+        Some(_) | None => Local { home, environment: Arc::new(environment) },
+    };
+    if let Some(Verb::Shell(Shell::Say(args))) = &command.verb {
+        return say(args, &local);
+    }
+    if let Some(Verb::Shell(Shell::Skills(args))) = &command.verb {
+        return skills::run(args, &local).map(answer);
     }
     let folder = std::env::current_dir().map_err(|error| format!("the current directory cannot be told: {error}"))?;
+    if let Some(Verb::Shell(Shell::Mcp(_))) = &command.verb {
+        return mcp::serve(mcp::Server::of_owner(local, folder, command.board.clone())).map(|()| Answer::default());
+    }
     let streams = matches!(command.verb, Some(Verb::Read(Read::Tail(_)) | Verb::Write(Change::Watch(_))));
     let looks_here = matches!(command.verb, Some(Verb::Shell(Shell::Doctor(_))));
     if !streams
         && !looks_here
-        && let Some(mut client) = connect(&home, &environment)?
+        && let Some(mut client) = local.gateway()?
     {
         return client.run(words(arguments), folder).map_err(|error| error.to_string());
     }
-    settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
-    let settings = Settings::load(&home, &environment).map_err(|refusal| refusal.to_string())?;
-    // What one command does is told by its answer; the log is for what nobody asked about.
-    let logs = Logs { level: settings.logs.level.min(LogLevel::Warn), ..settings.logs.clone() };
-    telemetry::hide(Arc::clone(&settings.redactor));
-    telemetry::start(&logs, &environment);
+    let desk = local.desk()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    let desk = Desk {
-        boards: Boards::new(&home, Arc::default()),
-        settings: SharedSettings::new(settings),
-        environment: Arc::new(environment),
-        clock: Clock::system(),
-        gateway: None,
-    };
     let reply = runtime.block_on(async {
         let caller = owner(&desk, folder);
         match &command.verb {
             Some(Verb::Shell(Shell::Doctor(args))) => doctor::examine(&desk, args.json).await,
             Some(Verb::Read(Read::Tail(args))) => stream::tail(&desk, &caller, command.board.as_ref(), args).await,
             Some(Verb::Write(Change::Watch(args))) => stream::watch(&desk, &caller, command.board.as_ref(), args).await,
-            Some(_) | None => {
-                let reply = desk.run(&caller, command, None).await.reply;
-                if matches!(command.verb, Some(Verb::Write(_) | Verb::Operate(_)))
-                    && let Err(error) = stop_what_was_closed(&desk).await
-                {
-                    tracing::warn!(%error, "workers whose run was closed could not be stopped");
-                }
-                reply
-            }
+            Some(_) | None => local::run(&desk, &caller, command).await,
         }
     });
     Ok(answer(reply))
@@ -174,8 +165,8 @@ fn check(home: &Path, environment: &Environment) -> Result<Answer, String> {
     Ok(answer(Reply::text(found)))
 }
 
-fn say(args: &verbs::Say, home: &Path, environment: &Environment) -> Result<Answer, String> {
-    let Some(mut client) = connect(home, environment)? else {
+fn say(args: &verbs::Say, local: &Local) -> Result<Answer, String> {
+    let Some(mut client) = local.gateway()? else {
         return Err("no gateway is running; start it with `kanban up`".to_owned());
     };
     let text = args.text();
@@ -200,15 +191,6 @@ fn say(args: &verbs::Say, home: &Path, environment: &Environment) -> Result<Answ
             Ok(Answer { exit: i32::from(said.exit), stdout, ..Answer::default() })
         }
     }
-}
-
-fn connect(home: &Path, environment: &Environment) -> Result<Option<Client>, String> {
-    if !home.exists() {
-        return Ok(None);
-    }
-    let socket = shim::gateway_socket_path(home, &environment.runtime_dir()).map_err(|error| error.to_string())?;
-    Client::connect(&socket)
-        .map_err(|error| format!("the gateway's socket `{}` does not answer: {error}", socket.display()))
 }
 
 fn mistaken(mistake: Mistake) -> Answer {

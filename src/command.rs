@@ -9,6 +9,7 @@ pub mod parse;
 pub mod reference;
 mod reply;
 mod run;
+pub mod schema;
 pub mod spec;
 pub mod stream;
 mod subject;

@@ -1,4 +1,5 @@
-//! The control socket: how the command line and the shims reach a running gateway. One JSON object a line.
+//! The control socket: how the command line, the shims and the clients of tools reach a running gateway. One JSON object
+//! a line, or HTTP.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -23,6 +24,7 @@ use crate::{
     command::{Caller, Desk, Place, Reply, from_words},
     dispatcher::{answer, apply_call, caller_of},
     gateway::{Gateway, Heir, TakeoverAnswer},
+    mcp,
     settings::Role,
     shim::{self, Answer, Call, Spec, Token},
 };
@@ -101,17 +103,24 @@ impl Control {
         connections.wait().await;
     }
 
-    async fn converse(&self, mut stream: UnixStream, shutdown: CancellationToken) -> io::Result<()> {
+    async fn converse(&self, stream: UnixStream, shutdown: CancellationToken) -> io::Result<()> {
         let peer = stream.peer_cred()?;
         if peer.uid() != rustix::process::geteuid().as_raw() {
             return Ok(());
         }
-        let peer = match peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
-            Some(pid) => self.peer_of(pid).await?,
-            None => return Ok(()),
-        };
-        let (reading, mut writing) = stream.split();
+        let Some(pid) = peer.pid().and_then(|pid| u32::try_from(pid).ok()) else { return Ok(()) };
+        let peer = self.peer_of(pid).await?;
+        let (reading, mut writing) = stream.into_split();
         let mut lines = tokio::io::BufReader::new(reading);
+        let first = tokio::select! {
+            biased;
+            read = lines.fill_buf() => read?.first().copied(),
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        // A line is an object, and a request of HTTP begins with its method.
+        if first.is_some_and(|first| first.is_ascii_uppercase()) {
+            return mcp::converse(tokio::io::join(lines, writing), self.tools_for(peer, pid), &shutdown).await;
+        }
         loop {
             let mut line = Vec::new();
             let mut bounded = (&mut lines).take(LONGEST_LINE);
@@ -126,6 +135,18 @@ impl Control {
             let mut answer = self.answer(&line, &peer).await;
             answer.push(b'\n');
             writing.write_all(&answer).await?;
+        }
+    }
+
+    /// The tools for a process at the other end. A path that it names is meant from where it works.
+    fn tools_for(&self, peer: Peer, pid: u32) -> mcp::Server {
+        match peer {
+            Peer::Owner => {
+                let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_else(|_| "/".into());
+                mcp::Server::of_caller(self.desk.clone(), owner(&self.desk, folder))
+            }
+            Peer::Worker(worker) => mcp::Server::of_caller(self.desk.clone(), *worker),
+            Peer::Turn => mcp::Server::of_nobody(),
         }
     }
 
@@ -221,7 +242,7 @@ impl Control {
         }
         let spec = Spec::read(&rundir)?;
         let board = self.desk.boards.get(&spec.board).await.map_err(io::Error::other)?;
-        caller_of(&board, spec.run).await.map(Box::new).map(Peer::Worker).map_err(io::Error::other)
+        caller_of(&self.desk, &board, spec.run).await.map(Box::new).map(Peer::Worker).map_err(io::Error::other)
     }
 }
 

@@ -12,7 +12,8 @@
 //!   [`process`] is what the system tells of processes
 //!
 //! Beside them: [`notifier`] hands posts to platforms, [`control`] is the socket that the command line and the shims
-//! reach a gateway by, [`cli`] is the command line itself, [`doctor`] says what is usable here. What comes from outside
+//! reach a gateway by, [`cli`] is the command line itself, [`local`] the owner's way to a board from there, [`mcp`] the
+//! verbs as tools of an agent, [`skills`] what agents are taught of the board, [`doctor`] says what is usable here. What comes from outside
 //! comes by [`settings`], [`clock`] and [`random`]; [`telemetry`] is the program's own log, [`secret`] what it must not
 //! show, [`redact`] what takes that out of texts, [`suggest`] the distance behind "did you mean".
 //!
@@ -54,6 +55,8 @@ pub mod control;
 pub mod dispatcher;
 pub mod doctor;
 pub mod gateway;
+pub mod local;
+pub mod mcp;
 pub mod notifier;
 pub mod process;
 pub mod random;
@@ -61,5 +64,6 @@ pub mod redact;
 pub mod secret;
 pub mod settings;
 pub mod shim;
+pub mod skills;
 pub mod suggest;
 pub mod telemetry;

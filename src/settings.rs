@@ -34,7 +34,7 @@ pub use self::{
     origin::{Origin, Row},
     pattern::Pattern,
     platforms::{Account, DiscordSettings, Platforms, SlackMode, SlackSettings, TelegramMode, TelegramSettings},
-    profile::{Kind, Probes, Profile, Profiles, Prompt, Purpose, Signs},
+    profile::{Kind, Probes, Profile, Profiles, Prompt, Purpose, Signs, WorkerScope},
     recipe::{Found, discover},
     reference::reference,
     refusal::Refusal,

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
+#[path = "access/orchestrator.rs"]
+mod orchestrator;
+
 use std::{
     collections::BTreeSet,
     sync::{

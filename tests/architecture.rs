@@ -88,6 +88,13 @@ fn verbs_are_declared_in_command() {
 }
 
 #[test]
+fn tools_are_served_in_mcp() {
+    for word in ["rmcp", "hyper"] {
+        named_only_in(word, &["src/mcp/", "src/mcp.rs", "adapters/", "tests/fakes/"]);
+    }
+}
+
+#[test]
 fn each_platform_is_known_to_its_adapter() {
     named_only_in("rustyline", &["adapters/console/"]);
     for (client, adapter) in CLIENTS {

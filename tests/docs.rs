@@ -4,6 +4,8 @@
 
 #[path = "support/console.rs"]
 mod console;
+#[path = "docs/skills.rs"]
+mod skills;
 
 use std::{
     fs,

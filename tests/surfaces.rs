@@ -5,6 +5,8 @@
 #[cfg(feature = "discord")]
 #[path = "surfaces/discord.rs"]
 mod discord;
+#[path = "surfaces/mcp.rs"]
+mod mcp;
 #[cfg(feature = "slack")]
 #[path = "surfaces/slack.rs"]
 mod slack;

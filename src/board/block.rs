@@ -136,7 +136,7 @@ impl Tx {
         reason: Option<&str>,
         now: Millis,
     ) -> Result<Status, Error> {
-        self.fence(actor, id).await?;
+        self.fence_steering(actor, id).await?;
         let task = self.task(id).await?;
         if !Action::Unblock.allowed_in(task.status) {
             refuse!(WrongStatus, "cannot unblock {id}: {}", self.standing(&task).await?);
@@ -288,7 +288,7 @@ impl Tx {
         assignee: Option<&ProfileName>,
         now: Millis,
     ) -> Result<(), Error> {
-        self.fence(actor, id).await?;
+        self.fence_steering(actor, id).await?;
         self.refuse_reviewer(actor, id, "assign").await?;
         let task = self.task(id).await?;
         if !Action::Assign.allowed_in(task.status) {

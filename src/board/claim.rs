@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     board::{
-        actor::Actor,
+        actor::{Actor, Remit},
         db::{Tx, sql},
         error::{Error, refuse},
         event::Kind,
@@ -114,6 +114,27 @@ impl Tx {
                 )
             }
             Actor::Worker { .. } | Actor::Person { .. } | Actor::Gateway => Ok(()),
+        }
+    }
+
+    /// Like [`Tx::fence`], and for a worker that steers also open for the tasks of its own task's tenant.
+    pub(crate) async fn fence_steering(&mut self, actor: &Actor, id: &TaskId) -> Result<(), Error> {
+        let Actor::Worker { task: own, remit: Remit::Tenant, .. } = actor else { return self.fence(actor, id).await };
+        // That its run is open is asked of its own task.
+        self.fence(actor, own).await?;
+        let (own_task, task) = (self.task(own).await?, self.task(id).await?);
+        if task.tenant == own_task.tenant || self.is_child_of_runs_of(id, own).await? {
+            return Ok(());
+        }
+        match &own_task.tenant {
+            Some(tenant) => refuse!(
+                Forbidden,
+                "{id} is not of tenant {tenant}: an orchestrator steers the tasks of its own task's tenant"
+            ),
+            None => refuse!(
+                Forbidden,
+                "{id} belongs to a tenant: an orchestrator whose own task {own} has none steers the tasks without one"
+            ),
         }
     }
 

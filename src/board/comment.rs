@@ -35,7 +35,7 @@ impl Tx {
         body: &str,
         now: Millis,
     ) -> Result<(), Error> {
-        self.fence(actor, id).await?;
+        self.fence_steering(actor, id).await?;
         let body = body.trim();
         if body.is_empty() {
             refuse!(Invalid, "comment body is required, as in `{{kanban}} comment {id} looks good`");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     board::{
-        actor::Actor,
+        actor::{Actor, Remit},
         db::{Tx, sql},
         error::{Error, refuse},
         event::Kind,
@@ -65,8 +65,18 @@ impl Tx {
         new: NewTask,
         now: Millis,
     ) -> Result<Created, Error> {
-        if let Actor::Worker { task, .. } = actor {
-            self.fence(actor, task).await?;
+        let mut new = new;
+        if let Actor::Worker { task: own, remit, .. } = actor {
+            self.fence(actor, own).await?;
+            let tenant = self.task(own).await?.tenant;
+            if *remit == Remit::Tenant && new.tenant.is_some() && new.tenant != tenant {
+                refuse!(
+                    Forbidden,
+                    "an orchestrator makes tasks for the tenant of its own task {own}, which is {}; leave the tenant out",
+                    tenant.as_deref().unwrap_or("none")
+                );
+            }
+            new.tenant = new.tenant.or(tenant);
         }
         let key = new.idempotency_key.as_deref().map(str::trim).filter(|key| !key.is_empty());
         if let Some(key) = key {

@@ -20,8 +20,8 @@ use crate::{
 impl Tx {
     /// Makes `child` wait for `parent`. Linking twice changes nothing.
     pub async fn link(&mut self, actor: &Actor, parent: &TaskId, child: &TaskId, now: Millis) -> Result<(), Error> {
-        self.fence(actor, parent).await?;
-        self.fence(actor, child).await?;
+        self.fence_steering(actor, parent).await?;
+        self.fence_steering(actor, child).await?;
         if parent == child {
             refuse!(Cycle, "a task cannot depend on itself: {parent}");
         }
@@ -60,8 +60,8 @@ impl Tx {
     }
 
     pub async fn unlink(&mut self, actor: &Actor, parent: &TaskId, child: &TaskId, now: Millis) -> Result<(), Error> {
-        self.fence(actor, parent).await?;
-        self.fence(actor, child).await?;
+        self.fence_steering(actor, parent).await?;
+        self.fence_steering(actor, child).await?;
         if sql!(self, DELETE_LINK, parent, child; execute) == 0 {
             refuse!(Unknown, "no such link: {parent} -> {child}; `{{kanban}} show {child}` lists its parents");
         }

@@ -58,6 +58,8 @@ impl<'v> Subject<'v> {
                     Shell::Up(_) => "up",
                     Shell::Say(_) => "say",
                     Shell::Doctor(_) => "doctor",
+                    Shell::Mcp(_) => "mcp",
+                    Shell::Skills(_) => "skills",
                     Shell::Completions(_) => "completions",
                 };
                 Self { is_change: false, ..Self::installation(verb) }

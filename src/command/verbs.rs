@@ -222,6 +222,10 @@ pub enum Shell {
     Say(Say),
     /// Check the installation
     Doctor(Doctor),
+    /// Serve the board's tools to an agent, by the Model Context Protocol on standard input and output
+    Mcp(Mcp),
+    /// List and install what agents should know about the board
+    Skills(Skills),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -1453,6 +1457,63 @@ pub struct Doctor {
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Mcp {}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Skills {
+    /// `list` where none is given.
+    #[command(subcommand)]
+    pub verb: Option<SkillsVerb>,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum SkillsVerb {
+    /// List the skills that come with the program
+    #[command(visible_alias = "ls")]
+    List(SkillsList),
+    /// Print a skill
+    Show(SkillsShow),
+    /// Put the skills where agents look for them
+    Install(SkillsInstall),
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct SkillsList {}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct SkillsShow {
+    /// The skill, as in `kanban-worker`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct SkillsInstall {
+    /// For this agent; for those on `PATH` where none is given; may be given several times
+    #[arg(long = "for", value_name = "AGENT")]
+    pub agents: Vec<Agents>,
+    /// In this project instead of the user's own folder
+    #[arg(long, value_name = "DIR")]
+    pub project: Option<PathBuf>,
+    /// Only tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace files that somebody has changed
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Agents {
+    Claude,
+    Codex,
+    Gemini,
+    Opencode,
+    Hermes,
+    All,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

@@ -350,6 +350,7 @@ impl Attempt {
             ("KANBAN_TENANT", task.tenant.clone().unwrap_or_default()),
             ("KANBAN_ATTEMPT", run.attempt.to_string()),
             ("KANBAN_SESSION", values.session.to_owned()),
+            ("KANBAN_SCOPE", profile.scope.to_string()),
         ] {
             env.insert(name.to_owned(), value);
         }

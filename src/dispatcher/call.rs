@@ -3,9 +3,9 @@
 use kanban_platform::Surface;
 
 use crate::{
-    board::{Actor, Board, Error, run},
+    board::{Actor, Board, Error, Remit, run},
     command::{Caller, Desk, Kanban, Place, Reply, Update, Verb, from_words},
-    settings::Role,
+    settings::{Profile, Role, WorkerScope},
     shim::{Answer, Call, Token},
 };
 
@@ -19,13 +19,18 @@ pub async fn apply_call(desk: &Desk, run: i64, token: &Token, call: &Call) -> An
     }
 }
 
-/// Who the worker of a run is.
-pub async fn caller_of(board: &Board, run: i64) -> Result<Caller, Error> {
+/// Who the worker of a run is. How far it reaches follows from its profile as the settings have it now.
+pub async fn caller_of(desk: &Desk, board: &Board, run: i64) -> Result<Caller, Error> {
     let run = board.read().await?.run(run).await?;
     let name = run.profile.as_ref().map_or_else(|| "worker".to_owned(), ToString::to_string);
     let workspace = run.workspace.as_deref().unwrap_or_default().into();
     let place = Place::Worker { board: board.slug().clone(), workspace };
-    Ok(Caller::new(Actor::Worker { run: run.id, task: run.task_id, name }, Role::Member, place))
+    let settings = desk.settings.get();
+    let remit = match run.profile.as_ref().and_then(|profile| settings.profiles.get(profile)) {
+        Some(Profile { scope: WorkerScope::Orchestrator, .. }) => Remit::Tenant,
+        Some(_) | None => Remit::Own,
+    };
+    Ok(Caller::new(Actor::Worker { run: run.id, task: run.task_id, name, remit }, Role::Member, place))
 }
 
 async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller), Error> {
@@ -33,7 +38,7 @@ async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller
     for board in desk.boards.all().await? {
         match board.read().await?.run(run).await {
             Ok(found) if found.token_hash == hash => {
-                let caller = caller_of(&board, run).await?;
+                let caller = caller_of(desk, &board, run).await?;
                 return Ok((board, caller));
             }
             Ok(_) | Err(Error::Refused(_)) => {}

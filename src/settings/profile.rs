@@ -35,6 +35,16 @@ choice! {
     }
 }
 
+choice! {
+    /// How far the workers of a profile reach on the board.
+    pub enum WorkerScope {
+        /// Its own task, and the tasks that it made.
+        Worker = "worker",
+        /// It also steers the other tasks of its own task's tenant.
+        Orchestrator = "orchestrator",
+    }
+}
+
 section! {
     /// A worker recipe. `NAME` is what tasks are assigned to.
     ///
@@ -101,6 +111,9 @@ section! {
         confine: bool = true,
         /// Start none of its tasks until this is taken back.
         paused: bool = false,
+        /// How far its workers reach: `"worker"` changes its own task and those that it made; `"orchestrator"` also links,
+        /// comments on, assigns and releases the other tasks of its own task's tenant.
+        scope: WorkerScope = WorkerScope::Worker,
         /// Roles that may give it tasks; higher roles may too.
         roles: Vec<Role> = vec![Role::Member],
     }
@@ -127,6 +140,7 @@ pub struct Profile {
     pub session_pattern: Option<Pattern>,
     pub signs: Signs,
     pub probes: Probes,
+    pub scope: WorkerScope,
     command: Template,
     resume: Option<Template>,
     talk: Option<Template>,
@@ -259,6 +273,7 @@ impl Profile {
                 install: settings.install,
                 login: settings.login,
             },
+            scope: settings.scope,
             command,
             resume: settings.resume,
             talk: settings.talk,

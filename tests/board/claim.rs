@@ -1,6 +1,6 @@
 //! Claims, and what a worker may do while it holds one.
 
-use kanban_gateway::board::{Actor, ProfileName, Reason, create::NewTask, run::hash, task::BlockKind};
+use kanban_gateway::board::{Actor, ProfileName, Reason, Remit, create::NewTask, run::hash, task::BlockKind};
 
 use crate::fixture::{Fixture, NOW, hand_off, person, titled};
 
@@ -105,7 +105,7 @@ async fn a_run_proves_nothing_about_another_task() {
     let f = Fixture::new().await;
     let (own, other) = (f.ready("own").await, f.ready("other").await);
     let (claim, _) = f.claim(&own).await;
-    let forged = Actor::Worker { run: claim.run.id, task: other.clone(), name: "bob".to_owned() };
+    let forged = Actor::Worker { run: claim.run.id, task: other.clone(), name: "bob".to_owned(), remit: Remit::Own };
     f.refused(Reason::Forbidden, async |tx| tx.complete(&forged, &other, &hand_off("done"), NOW).await).await;
 }
 

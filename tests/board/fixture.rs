@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use kanban_gateway::board::{
-    Actor, Board, BoardSlug, Error, Reason, TaskId, Tx, Wake, attempt::Patience, claim::Claim, create::NewTask,
+    Actor, Board, BoardSlug, Error, Reason, Remit, TaskId, Tx, Wake, attempt::Patience, claim::Claim, create::NewTask,
     finish::HandOff, task::Task,
 };
 use kanban_platform::Thread;
@@ -82,7 +82,7 @@ impl Fixture {
 
     pub(crate) async fn claim(&self, id: &TaskId) -> (Claim, Actor) {
         let claim = self.write(async |tx| tx.claim(id, "gateway", None, NOW).await).await.unwrap();
-        let worker = Actor::Worker { run: claim.run.id, task: id.clone(), name: "bob".to_owned() };
+        let worker = Actor::Worker { run: claim.run.id, task: id.clone(), name: "bob".to_owned(), remit: Remit::Own };
         (claim, worker)
     }
 

@@ -1,7 +1,7 @@
 //! Reviews: handing work in, looking at it, and the verdicts, which are never of whoever did the work.
 
 use kanban_gateway::board::{
-    Actor, ProfileName, Reason, TaskId,
+    Actor, ProfileName, Reason, Remit, TaskId,
     attempt::{Ending, Patience},
     claim::Claim,
     finish::HandOff,
@@ -33,7 +33,7 @@ impl Fixture {
     /// The run of the reviewer `eve`, and its worker.
     async fn look_at(&self, id: &TaskId) -> (Claim, Actor) {
         let claim = self.write(async |tx| tx.claim_review(id, "gateway", NOW).await).await.unwrap();
-        let worker = Actor::Worker { run: claim.run.id, task: id.clone(), name: "eve".to_owned() };
+        let worker = Actor::Worker { run: claim.run.id, task: id.clone(), name: "eve".to_owned(), remit: Remit::Own };
         (claim, worker)
     }
 }

@@ -10,6 +10,7 @@ mod handoff;
 mod here;
 mod home;
 mod lane;
+mod mcp;
 mod outbox;
 mod platforms;
 mod restart;
