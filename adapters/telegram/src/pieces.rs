@@ -93,11 +93,15 @@ fn add(wholes: &mut Vec<Whole>, at: usize, update: i64, said: Box<Said>) {
     let here = place(&said);
     if let Some(before) = wholes.iter_mut().rev().find(|whole| whole.is_open && place(&whole.said) == here) {
         if before.pieces.len() < MOST && goes_on(&before.said, &said) {
-            before.text.push_str(seam(before.said.units, &said.text));
+            let seam = if is_same_album(&before.said, &said) { "\n" } else { seam(before.said.units, &said.text) };
+            if !(before.text.is_empty() || said.text.is_empty()) {
+                before.text.push_str(seam);
+            }
             before.text.push_str(&said.text);
+            before.said.request.files.extend(said.request.files);
             before.pieces.push(update);
             before.last = at;
-            before.is_open = said.units >= LONG;
+            before.is_open = said.units >= LONG || said.album.is_some();
             // The next piece follows this one; the answer goes to the first.
             before.said.message = said.message;
             before.said.date = said.date;
@@ -108,7 +112,7 @@ fn add(wholes: &mut Vec<Whole>, at: usize, update: i64, said: Box<Said>) {
     }
     // What nobody will read need not be put together. In a topic, which may be a task's own, everything may count.
     let may_count = said.request.addressed || said.is_command || said.request.thread.thread.is_some();
-    let is_open = said.units >= LONG && may_count;
+    let is_open = (said.units >= LONG || said.album.is_some()) && may_count;
     wholes.push(Whole { first: at, last: at, text: said.text.clone(), said, pieces: Vec::new(), is_open });
 }
 
@@ -118,7 +122,14 @@ fn goes_on(before: &Said, next: &Said) -> bool {
     let follows = if before.is_numbered_by_chat { distance == 1 } else { distance > 0 };
     let is_close = (0..=PIECES_WITHIN).contains(&(next.date - before.date));
     let is_other_reply = next.request.reply_to.is_some() && next.request.reply_to != before.request.reply_to;
+    if before.album.is_some() || next.album.is_some() {
+        return follows && is_close && is_same_album(before, next);
+    }
     follows && is_close && !next.is_command && !is_other_reply
+}
+
+fn is_same_album(before: &Said, next: &Said) -> bool {
+    before.album.is_some() && before.album == next.album
 }
 
 /// What lay where a client cut, which the client and Telegram take away: nothing in the middle of a full message; else a

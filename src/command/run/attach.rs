@@ -47,9 +47,9 @@ impl Drop for Stored {
 }
 
 /// Copies the file of an `attach`, before its transaction begins.
-pub(super) fn store(caller: &Caller, board: &Board, args: &Attach) -> Result<Stored, Error> {
-    let source = readable(caller, &args.path)?;
-    let shown = args.path.display();
+pub(super) fn store(caller: &Caller, board: &Board, args: &Attach, path: &Path) -> Result<Stored, Error> {
+    let source = readable(caller, path)?;
+    let shown = path.display();
     let mut file = match OpenOptions::new()
         .read(true)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
@@ -66,7 +66,7 @@ pub(super) fn store(caller: &Caller, board: &Board, args: &Attach) -> Result<Sto
     if metadata.len() > ATTACHMENT_LIMIT {
         refuse!(TooMuch, "an attachment may have {ATTACHMENT_LIMIT} bytes, `{shown}` has {}", metadata.len());
     }
-    let name = file_name(args.name.as_deref(), &args.path)?;
+    let name = file_name(args.name.as_deref(), path)?;
     let folder = board.folder().join("attachments").join(args.task.as_str());
     fs::create_dir_all(&folder)?;
     let (mut copy, path) = create_beside(&folder, &name)?;
@@ -83,7 +83,11 @@ pub(super) async fn attach(
     prepared: &Prepared,
     tx: &mut Tx,
 ) -> Result<Done, Error> {
-    let Prepared::File(file) = prepared else { refuse!(Invalid, "no such file: {}", args.path.display()) };
+    let Prepared::File(file) = prepared else {
+        // It comes with the message, and the answer says so.
+        tx.task(&args.task).await?;
+        return Ok(Reply::default().about(&args.task).into());
+    };
     let author = access::signed(caller, args.author.as_deref(), "--author")?;
     let path = file.path.display().to_string();
     let new = NewAttachment {
@@ -112,7 +116,7 @@ fn readable(caller: &Caller, path: &Path) -> Result<PathBuf, Error> {
     match &caller.place {
         Place::Thread(_) => refuse!(
             Forbidden,
-            "files of this machine cannot be attached from a chat; run `kanban attach` on the machine"
+            "files of this machine cannot be attached from a chat; send the file with the message, or run `kanban attach` on the machine"
         ),
         Place::Terminal { folder } => Ok(folder.join(path)),
         Place::Worker { workspace, .. } => {

@@ -56,7 +56,14 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
     };
     let comments = take(comments(&tx.comments(&task.id).await?, &workers), COMMENTS_SHARE);
     let attempts = take(attempts(&runs, view), ATTEMPTS_SHARE);
-    let attachments = take(attachments(&tx.attachments(&task.id).await?), ATTACHMENTS_SHARE);
+    let mut attachments = take(attachments(&tx.attachments(&task.id).await?), ATTACHMENTS_SHARE);
+    let expected = tx.files_expected(&task.id).await?;
+    if !expected.is_empty() {
+        let names = expected.iter().map(|file| short(&kanban_platform::file_name(&file.file.name)));
+        let names: Vec<String> = names.take(EXPECTED).collect();
+        let note = format!("Still being fetched, and not here yet: {} file(s), {}.", expected.len(), names.join(", "));
+        attachments = if attachments.is_empty() { note } else { format!("{attachments}\n{note}") };
+    }
     let recent = match &task.assignee {
         Some(assignee) => take(recent(assignee, &tx.recent_of_profile(task).await?, view), RECENT_SHARE),
         None => String::new(),
@@ -76,6 +83,7 @@ const HAND_OFF: usize = 4_096;
 const COMMENT: usize = 2_048;
 const ATTEMPTS: usize = 10;
 const COMMENTS: usize = 30;
+const EXPECTED: usize = 3;
 
 /// The most bytes of each section, and what is kept for the blank lines between them.
 const COMMENTS_SHARE: usize = 16 * 1024;
