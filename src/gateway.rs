@@ -18,8 +18,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Author, Batch, Block, Commands, Field, Incoming, Input, NotKept, Receipt, Request, Spec, Suggestion, Surface, Thread,
-    file_name,
+    Author, Batch, Block, Commands, Field, Incoming, Input, NotKept, Receipt, Request, Spec, Suggestion, Surface,
+    Thread, file_name,
 };
 use tokio::{
     sync::Notify,
@@ -283,7 +283,10 @@ impl Gateway {
                 self.task_for(caller, request, to, update).await
             }
             (_, Some(name)) if !request.files.is_empty() => {
-                let text = format!("{text}\n\n({}; files go with tasks, and are not handed to you)", sent_along(&request.files));
+                let text = format!(
+                    "{text}\n\n({}; files go with tasks, and are not handed to you)",
+                    sent_along(&request.files)
+                );
                 self.queue(caller, request, &text, &name, is_to_us, update).await
             }
             (_, Some(name)) => self.queue(caller, request, text, &name, is_to_us, update).await,

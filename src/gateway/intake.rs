@@ -160,7 +160,8 @@ impl Gateway {
                 format!("`{}` is not among the platforms of the settings", file.thread.platform),
             ));
         };
-        let here = |error: std::io::Error| FetchError::Later(Duration::ZERO, format!("it cannot be kept here: {error}"));
+        let here =
+            |error: std::io::Error| FetchError::Later(Duration::ZERO, format!("it cannot be kept here: {error}"));
         fs::create_dir_all(folder).map_err(here)?;
         let mut options = fs::OpenOptions::new();
         let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path).map_err(here)?;

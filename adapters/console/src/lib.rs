@@ -27,7 +27,8 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Request, Said as Message, Thread,
+    Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Request,
+    Said as Message, Thread,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWrite},

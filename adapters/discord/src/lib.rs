@@ -33,7 +33,8 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Block, Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Said, Thread,
+    Block, Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Said,
+    Thread,
 };
 use serenity::model::id::{GuildId, MessageId};
 use tokio::io::AsyncWrite;

@@ -33,7 +33,8 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Platform, PlatformError, Post, PostError, Said, Thread,
+    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Platform, PlatformError, Post, PostError, Said,
+    Thread,
 };
 use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;

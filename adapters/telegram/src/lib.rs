@@ -34,8 +34,8 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Pace, Platform, PlatformError, Post, PostError, Said,
-    Thread,
+    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Pace, Platform, PlatformError, Post, PostError,
+    Said, Thread,
 };
 use serde::Deserialize;
 use teloxide::payloads::GetMe;

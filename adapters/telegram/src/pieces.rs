@@ -157,17 +157,20 @@ mod tests {
     use serde_json::json;
 
     fn heard(update: i64, person: i64, message: i64, text: &str) -> Heard {
-        let commands = ["kanban"].map(str::to_owned).into();
-        let ears = Ears {
-            platform: "telegram".to_owned(),
-            names: Names { bot: 99, username: "KanbanBot".to_owned(), commands },
-            memory: std::sync::Arc::default(),
-        };
         let raw = json!({"update_id": update, "message": {
             "message_id": message, "date": message, "text": text,
             "from": {"id": person, "first_name": "x"}, "chat": {"id": person, "type": "private"},
         }});
-        ears.hear(&raw).expect("an update")
+        ears().hear(&raw).expect("an update")
+    }
+
+    fn ears() -> Ears {
+        let commands = ["kanban"].map(str::to_owned).into();
+        Ears {
+            platform: "telegram".to_owned(),
+            names: Names { bot: 99, username: "KanbanBot".to_owned(), commands },
+            memory: std::sync::Arc::default(),
+        }
     }
 
     fn texts(assembly: &Assembly) -> Vec<(&str, String)> {
@@ -204,6 +207,32 @@ mod tests {
         let given_up = assemble(given_up, 3);
         assert_eq!(texts(&given_up), [("1", format!("{one}{two}")), ("2", "hello".to_owned())]);
         assert_eq!((given_up.ready, given_up.swallowed), (3, vec![3]));
+    }
+
+    #[test]
+    fn an_album_is_one_message_with_all_its_files() {
+        let part = |update: i64, message: i64, album: &str, caption: Option<&str>| {
+            let mut raw = json!({"update_id": update, "message": {
+                "message_id": message, "date": 1, "media_group_id": album,
+                "from": {"id": 7, "first_name": "x"}, "chat": {"id": 7, "type": "private"},
+                "document": {"file_id": format!("f{message}"), "file_unique_id": "u", "file_name": "a.txt", "file_size": 3},
+            }});
+            if let Some(caption) = caption {
+                raw["message"]["caption"] = json!(caption);
+            }
+            ears().hear(&raw).expect("an update")
+        };
+        let batch = || vec![part(1, 10, "9", Some("/kanban create x")), part(2, 11, "9", None), part(3, 12, "8", None)];
+        let held = assemble(batch(), i64::MIN);
+        assert_eq!((held.requests.len(), held.newest_open), (0, Some(3)));
+        let given_up = assemble(batch(), 3);
+        let files: Vec<Vec<&str>> = given_up
+            .requests
+            .iter()
+            .map(|request| request.files.iter().map(|file| file.handle.as_str()).collect())
+            .collect();
+        assert_eq!(files, [vec!["f10", "f11"], vec!["f12"]]);
+        assert_eq!(texts(&given_up), [("1", "/kanban create x".to_owned()), ("3", String::new())]);
     }
 
     #[test]

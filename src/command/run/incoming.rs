@@ -49,7 +49,8 @@ pub(in crate::command) async fn take_in(
     reply: &mut Reply,
     tx: &mut Tx,
 ) -> Result<(), Error> {
-    let takes = matches!(verb, Write::Create(_) | Write::Comment(_) | Write::Answer(_) | Write::Unblock(_) | Write::Attach(_));
+    let takes =
+        matches!(verb, Write::Create(_) | Write::Comment(_) | Write::Answer(_) | Write::Unblock(_) | Write::Attach(_));
     let (Some(thread), Some(task)) = (caller.thread(), reply.task.clone()) else { return Ok(()) };
     if update.files.is_empty() || !takes || reply.exit != 0 {
         return Ok(());

@@ -51,13 +51,17 @@ async fn what_is_sent_along_belongs_to_the_task_before_its_worker_starts() {
         let ops = stage.server.channel("ops");
         let (table, picture) = (b"a;b\n1;2\n".to_vec(), binary(70_000));
         let files: [(&str, &[u8]); 2] = [("über sicht.csv", &table), ("picture (1).png", &picture)];
-        stage.server.sends("ann", &ops, "create read what I sent --assignee script\necho I have read it", &files).await;
+        // In a group of Telegram's, a bot sees of an album the message alone that speaks to it.
+        let files = if kind == "telegram" { &files[..1] } else { &files[..] };
+        stage.server.sends("ann", &ops, "create read what I sent --assignee script\necho I have read it", files).await;
         let created = stage.sees(&ops, "the task", |seen| seen.text.contains("Created t_")).await;
-        assert!(created.text.contains("Taking in 2 files"), "{kind}: {}", created.text);
+        assert!(created.text.contains(&format!("Taking in {} file", files.len())), "{kind}: {}", created.text);
         let id = id_in(&created.text);
-        let found = attachments(&stage, &id, 2).await;
-        assert_eq!((found[1].0.as_str(), &found[1].1), ("über sicht.csv", &table), "{kind}");
-        assert_eq!(found[0].1, picture, "{kind}: {}", found[0].0);
+        let found = attachments(&stage, &id, files.len()).await;
+        for (name, content) in files {
+            let kept = found.iter().find(|kept| kept.0 == *name).unwrap_or_else(|| panic!("{kind}: no {name}"));
+            assert_eq!(kept.1, *content, "{kind}: {name}");
+        }
         assert!(found[0].2.starts_with(&stage.server.person("ann")), "{kind}: {}", found[0].2);
         let (home, task) = (Arc::clone(&stage.home), id.clone());
         tokio::task::spawn_blocking(move || home.wait_for(&task, "done")).await.unwrap();
@@ -70,16 +74,20 @@ async fn what_is_sent_along_belongs_to_the_task_before_its_worker_starts() {
         // In the task's own thread, a file needs no words; where a question is open, it is the answer.
         let (asking, _) = stage.creates("ann", &ops, &[("title", "draw the plan")]).await;
         let own = stage.own_thread(&ops, &asking).await;
-        stage.server.sends("bob", &own, "", &[("sketch.bin", &picture)]).await;
+        // Discord shows a bot nothing of a message that does not speak to it, unless it is given the intent.
+        let words = if kind == "discord" { format!("attach {asking}") } else { String::new() };
+        stage.server.sends("bob", &own, &words, &[("sketch.bin", &picture)]).await;
         assert_eq!(attachments(&stage, &asking, 1).await[0].0, "sketch.bin", "{kind}");
         stage.ok(&["block", &asking, "Where is the plan?", "--kind", "needs_input"]).await;
         let question = stage.sees(&own, "the question", |seen| seen.text.contains("Where is the plan?")).await;
         assert!(question.is_ours);
-        stage.server.sends("bob", &own, "", &[("plan.bin", &picture)]).await;
+        let words = if kind == "discord" { "as you see" } else { "" };
+        stage.server.sends("bob", &own, words, &[("plan.bin", &picture)]).await;
         let (home, task) = (Arc::clone(&stage.home), asking.clone());
         tokio::task::spawn_blocking(move || home.wait_for(&task, "ready")).await.unwrap();
         assert_eq!(attachments(&stage, &asking, 2).await[0].0, "plan.bin", "{kind}");
-        assert!(stage.ok(&["show", &asking]).await.contains("sent along: `plan.bin`"), "{kind}");
+        let said = if kind == "discord" { words } else { "sent along: `plan.bin`" };
+        assert!(stage.ok(&["show", &asking]).await.contains(said), "{kind}");
 
         // Who may not write on the board attaches nothing, and a file for nothing in particular is asked about.
         stage.server.sends("gil", &ops, &format!("attach {asking}"), &[("no.txt", b"no")]).await;
@@ -113,7 +121,10 @@ async fn a_file_is_fetched_over_outages_and_restarts_or_given_up_with_a_word() {
 
         stage.server.wire().trouble(route, [Trouble::Refuse, Trouble::Refuse]);
         stage.server.sends("ann", &ops, "create without it", &[("lost.bin", &content)]).await;
-        let told = stage.sees_text(&ops, "`lost.bin` could not be taken in for t_").await;
+        let telling = stage.sees_text(&ops, "could not be taken in for t_");
+        let Ok(told) = tokio::time::timeout(std::time::Duration::from_secs(40), telling).await else {
+            panic!("{kind}: {}", stage.home.log());
+        };
         assert!(told.text.contains("send it again in a message with"), "{kind}: {}", told.text);
         stage.close(&[&ops]).await;
     })
