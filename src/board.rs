@@ -27,6 +27,7 @@ pub mod graph;
 pub mod history;
 pub mod id;
 pub mod inbox;
+pub mod incoming;
 pub mod lane;
 pub mod moves;
 pub mod opening;

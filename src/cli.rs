@@ -173,7 +173,12 @@ fn say(args: &verbs::Say, local: &Local) -> Result<Answer, String> {
     let action = match (args.reply, args.press) {
         (Some(message), _) => Action::Reply { message, text },
         (None, Some(message)) => Action::Press { message, label: text },
-        (None, None) => Action::Text { text },
+        (None, None) if args.file.is_empty() => Action::Text { text },
+        (None, None) => {
+            let whole = args.file.iter().map(|path| std::path::absolute(path));
+            let paths = whole.collect::<Result<_, _>>().map_err(|error| format!("no path to a file: {error}"))?;
+            Action::Files { paths, text }
+        }
     };
     let say = Say { thread: args.thread.clone(), user: args.user.clone(), action };
     match client.say(say).map_err(|error| error.to_string())? {

@@ -3,6 +3,7 @@
 mod addressed;
 mod answer;
 mod inbox;
+mod intake;
 mod lane;
 pub mod lock;
 pub mod platforms;
@@ -17,7 +18,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Author, Batch, Block, Commands, Field, Input, NotKept, Receipt, Request, Spec, Suggestion, Surface, Thread,
+    Author, Batch, Block, Commands, Field, Incoming, Input, NotKept, Receipt, Request, Spec, Suggestion, Surface,
+    Thread, file_name,
 };
 use tokio::{
     sync::Notify,
@@ -55,13 +57,15 @@ pub struct Gateway {
     desk: Desk,
     /// A request was kept and is to be acted on.
     kept: Notify,
-    /// The platforms, for what was said in a thread.
+    /// A request brought files.
+    files: Notify,
+    /// The platforms, for what was said in a thread, and for files.
     platforms: Platforms,
 }
 
 impl Gateway {
     pub fn new(desk: Desk) -> Self {
-        Self { desk, kept: Notify::new(), platforms: Platforms::new() }
+        Self { desk, kept: Notify::new(), files: Notify::new(), platforms: Platforms::new() }
     }
 
     /// With the platforms whose threads it may read.
@@ -165,6 +169,12 @@ impl Gateway {
         if is_talk(text) {
             return self.desk.answer(caller, Some(update), Reply::silent()).await;
         }
+        let (named, no_words) = (sent_along(&request.files), text.trim().is_empty());
+        // A file without a word is an answer where one is asked for.
+        let text = if no_words && !request.files.is_empty() { named.as_str() } else { text };
+        if no_words && !request.files.is_empty() && subject.is_none() {
+            return self.no_use_for_files(caller, request, update).await;
+        }
         if subject.is_some() && self.is_command_before_answer(request, text) {
             return self.overhear(caller, request, text, true, update).await;
         }
@@ -179,10 +189,39 @@ impl Gateway {
                 }
             }
         }
+        if let Some(subject) = subject.filter(|_| !request.files.is_empty()) {
+            let words = if no_words { None } else { Some(text) };
+            return self.attach_to(caller, &subject, words, update).await;
+        }
         match self.is_to_us(request).await {
             Ok(is_to_us) => self.overhear(caller, request, text, is_to_us, update).await,
             Err(error) => self.desk.answer(caller, Some(update), self.desk.failed(caller, None, &error)).await,
         }
+    }
+
+    /// Takes what was sent along for the task that the message is about, and its words as a comment.
+    async fn attach_to(&self, caller: &Caller, subject: &Subject, words: Option<&str>, update: &Update) -> Outcome {
+        let task = subject.task.as_str();
+        let command = match words {
+            Some(words) => ["comment", task, "--", words].map(str::to_owned).to_vec(),
+            None => ["attach", task].map(str::to_owned).to_vec(),
+        };
+        self.run(caller, on(&subject.board, &command), None, update).await
+    }
+
+    /// What is said of files that come without a word and are about no task.
+    async fn no_use_for_files(&self, caller: &Caller, request: &Request, update: &Update) -> Outcome {
+        let reply = match self.is_to_us(request).await {
+            Ok(true) => Reply {
+                exit: 2,
+                ..Reply::refused(
+                    "what is this file for? Send it with `/kanban create WHAT IS TO BE DONE` or `/kanban attach ID` in the same message, or as a reply to a message of its task",
+                )
+            },
+            Ok(false) => Reply::silent(),
+            Err(error) => self.desk.failed(caller, None, &error),
+        };
+        self.desk.answer(caller, Some(update), reply).await
     }
 
     /// Whether a message in a task's own thread is a command to us rather than an answer: it addresses us, and names a
@@ -243,6 +282,13 @@ impl Gateway {
             {
                 self.task_for(caller, request, to, update).await
             }
+            (_, Some(name)) if !request.files.is_empty() => {
+                let text = format!(
+                    "{text}\n\n({}; files go with tasks, and are not handed to you)",
+                    sent_along(&request.files)
+                );
+                self.queue(caller, request, &text, &name, is_to_us, update).await
+            }
             (_, Some(name)) => self.queue(caller, request, text, &name, is_to_us, update).await,
             (_, None) if !request.addressed => self.desk.answer(caller, Some(update), Reply::silent()).await,
             (_, None) => {
@@ -300,6 +346,12 @@ impl Gateway {
 /// How long a message may be unknown because its arrival is not noted yet.
 const NOTING: Duration = Duration::from_millis(NOTING_MILLIS.unsigned_abs());
 const NOTING_MILLIS: i64 = 2_000;
+
+/// Files in words, where a message has no others.
+fn sent_along(files: &[Incoming]) -> String {
+    let names: Vec<String> = files.iter().map(|file| format!("`{}`", file_name(&file.name))).collect();
+    format!("sent along: {}", names.join(", "))
+}
 
 /// Words as a command on this board.
 fn on(board: &Board, words: &[String]) -> Result<Kanban, Mistake> {
@@ -365,6 +417,7 @@ fn update_of(request: &Request) -> Update {
         id: request.update.clone(),
         return_address: request.return_address.clone(),
         message: None,
+        files: request.files.clone(),
     }
 }
 
@@ -380,6 +433,9 @@ impl Gateway {
                 Err(error) => tracing::error!(%error, "the inbox cannot be read"),
             }
             let outcome = self.route(request, &update).await;
+            if !request.files.is_empty() {
+                self.files.notify_one();
+            }
             tracing::info!(exit = outcome.reply.exit, "request {} was handled", request.update);
             Receipt { deliveries: outcome.deliveries, exit: outcome.reply.exit }
         }

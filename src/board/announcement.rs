@@ -28,11 +28,7 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
     let payload = event.payload();
     let said = |key: &str| payload.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
     let id = task.id.as_str();
-    // There is no current board in chat, so every other board than the default one is named.
-    let kanban = match *board == BoardSlug::default() {
-        true => "/kanban".to_owned(),
-        false => format!("/kanban --board {board}"),
-    };
+    let kanban = board.program();
     // The words of a worker or a person, ours that follow, and what can be done next.
     let (state, said, hint, actions) = match event.kind {
         Kind::Completed => {

@@ -236,6 +236,7 @@ impl Tx {
             DELETE_QUESTIONS_OF,
             DELETE_REVIEWS_OF,
             DELETE_MESSAGES_OF,
+            DELETE_INCOMING_OF,
             DELETE_RUNS_OF,
             // What a thread is still owed is sent all the same.
             DELETE_SETTLED_DELIVERIES_OF,

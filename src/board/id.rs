@@ -91,6 +91,15 @@ impl fmt::Display for ProfileName {
 pub struct BoardSlug(String);
 
 impl BoardSlug {
+    /// How commands for this board begin in chat. There is no current board there, so every other board than the default
+    /// one is named.
+    pub(crate) fn program(&self) -> String {
+        match *self == Self::default() {
+            true => "/kanban".to_owned(),
+            false => format!("/kanban --board {self}"),
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -53,10 +53,7 @@ pub(super) fn told_instead(file: &Post, board: &BoardSlug, reason: &str) -> Post
         }
     }
     if let Some(task) = &file.task {
-        let kanban = match *board == BoardSlug::default() {
-            true => "/kanban".to_owned(),
-            false => format!("/kanban --board {board}"),
-        };
+        let kanban = board.program();
         lines.push(format!(
             "It is kept where the gateway runs: `{kanban} attachments {task}` lists what belongs to the task."
         ));

@@ -41,11 +41,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (9, include_str!("../../migrations/sqlite/0009_reviews.sql")),
     (10, include_str!("../../migrations/sqlite/0010_artifacts.sql")),
     (11, include_str!("../../migrations/sqlite/0011_sessions.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0012_parks.sql")),
+    (12, include_str!("../../migrations/sqlite/0012_parks.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0013_incoming.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 12;
+pub const VERSION: i64 = 13;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

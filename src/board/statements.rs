@@ -275,6 +275,21 @@ statements! {
     DELETE_COMMENTS_OF = "DELETE FROM comments WHERE task_id = $1";
     DELETE_EVENTS_OF = "DELETE FROM events WHERE task_id = $1";
     DELETE_RUNS_OF = "DELETE FROM runs WHERE task_id = $1";
+    DELETE_INCOMING_OF = "DELETE FROM incoming WHERE task_id = $1";
+    INSERT_INCOMING = "INSERT INTO incoming (task_id, thread_id, file, person, holds_until, next_at, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $6)";
+    FILES_DUE = "SELECT incoming.id, incoming.task_id, platform, space, channel, thread, file, person, attempts, incoming.created_at \
+        FROM incoming JOIN threads ON threads.id = thread_id WHERE state = 'waiting' AND next_at <= $1 ORDER BY next_at, incoming.id LIMIT $2";
+    FILES_EXPECTED = "SELECT incoming.id, incoming.task_id, platform, space, channel, thread, file, person, attempts, incoming.created_at \
+        FROM incoming JOIN threads ON threads.id = thread_id WHERE incoming.task_id = $1 AND state = 'waiting' ORDER BY incoming.id";
+    NEXT_FILE_DUE = "SELECT min(next_at) FROM incoming WHERE state = 'waiting' AND next_at > $1";
+    SETTLE_INCOMING = "UPDATE incoming SET state = $2, error = $3, attempts = attempts + 1 WHERE id = $1 AND state = 'waiting'";
+    INCOMING_LATER = "UPDATE incoming SET next_at = $2, error = $3, attempts = attempts + 1 WHERE id = $1 AND state = 'waiting'";
+    MOVE_INCOMING = "UPDATE incoming SET thread_id = $2 WHERE thread_id = $1";
+    HOLD_FOR_FILES = "UPDATE tasks SET not_before = $2 WHERE id = $1 AND status = 'ready' AND coalesce(not_before, 0) < $2";
+    END_HOLD_FOR_FILES = "UPDATE tasks SET not_before = NULL WHERE id = $1 AND status = 'ready' AND not_before IN \
+        (SELECT holds_until FROM incoming WHERE task_id = $1) AND NOT EXISTS \
+        (SELECT 1 FROM incoming WHERE task_id = $1 AND state = 'waiting' AND id <> $2)";
     DELETE_ATTACHMENTS_OF = "DELETE FROM attachments WHERE task_id = $1";
     DELETE_WATCHES_OF = "DELETE FROM watches WHERE task_id = $1";
 

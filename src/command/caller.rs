@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use kanban_platform::Thread;
+use kanban_platform::{Incoming, Thread};
 
 use crate::{
     board::{Actor, BoardSlug, TaskId, pin::Pin},
@@ -125,4 +125,6 @@ pub struct Update {
     pub return_address: Option<String>,
     /// The message of a person that was meant for a task in a thread of its own: replies to it are meant for it too.
     pub message: Option<(String, TaskId)>,
+    /// What was sent along.
+    pub files: Vec<Incoming>,
 }

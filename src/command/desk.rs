@@ -466,10 +466,14 @@ impl Desk {
         match verb {
             Verb::Write(write) => {
                 let board = self.board_of(caller, board).await?;
+                run::check_files(caller, write, update)?;
                 let prepared = run::prepare(self, caller, &board, write).await?;
                 let mut tx = board.write().await?;
                 first_to_press(&mut tx, press, self.now()).await?;
-                let done = run::write(self, caller, write, &prepared, &mut tx).await?;
+                let mut done = run::write(self, caller, write, &prepared, &mut tx).await?;
+                if let Some(update) = update {
+                    run::take_in(self, caller, write, update, &mut done.reply, &mut tx).await?;
+                }
                 self.note_done(&mut tx, caller, &board, verb, &done.reply).await?;
                 // What was refused refers to no file.
                 let refers = done.reply.exit == 0;
@@ -573,6 +577,15 @@ impl Desk {
         let now = self.now();
         let receipt = match caller.thread() {
             Some(thread) => {
+                let is_left_out = !update.files.is_empty() && !reply.took_files;
+                let noted;
+                let reply = if is_left_out && reply.exit == 0 && !reply.is_silent {
+                    let notes = [reply.notes.as_str(), run::LEFT_OUT].join("\n");
+                    noted = Reply { notes: notes.trim_start().to_owned(), ..reply.clone() };
+                    &noted
+                } else {
+                    reply
+                };
                 let address = update.return_address.as_deref();
                 let mut deliveries = Vec::new();
                 // Where a platform shows that an answer is under way, it must learn that there is none.

@@ -30,6 +30,8 @@ pub struct Reply {
     pub actions: Vec<Offer>,
     /// It asks for a reply.
     pub prompts: bool,
+    /// What was sent along with the command was used, or it was said why not.
+    pub took_files: bool,
     /// What is kept up to date from this answer on, in chat.
     pub card: Option<Card>,
 }

@@ -10,6 +10,7 @@ mod create;
 mod dispatch;
 mod gc;
 mod here;
+mod incoming;
 mod outbox;
 mod review;
 mod settings;
@@ -35,6 +36,7 @@ use crate::{
 use self::attach::Stored;
 pub(crate) use self::dispatch::{is_paused, is_paused_by_hand, paused_profiles};
 pub(super) use self::here::{here, wanted};
+pub(super) use self::incoming::{LEFT_OUT, check as check_files, take_in};
 pub(crate) use self::{access::readable, agent::in_lane};
 
 /// What a verb needs from the file system, made ready before its transaction begins.
@@ -69,7 +71,10 @@ impl Prepared {
 
 pub(super) async fn prepare(desk: &Desk, caller: &Caller, board: &Board, verb: &Write) -> Result<Prepared, Error> {
     match verb {
-        Write::Attach(args) => Ok(Prepared::File(attach::store(caller, board, args)?)),
+        Write::Attach(args) => match &args.path {
+            Some(path) => Ok(Prepared::File(attach::store(caller, board, args, path)?)),
+            None => Ok(Prepared::Nothing),
+        },
         Write::Complete(args) => {
             let metadata = args.metadata.as_ref();
             let stores = artifact::store(caller, board, &args.tasks, &args.artifact, metadata).await?;

@@ -989,9 +989,9 @@ pub struct Attach {
     /// The task
     #[arg(value_name = "ID")]
     pub task: TaskId,
-    /// The file
+    /// The file, on the command line; in chat it comes with the message
     #[arg(value_name = "PATH")]
-    pub path: PathBuf,
+    pub path: Option<PathBuf>,
     /// The media type, where it is not plain from the name
     #[arg(long, value_name = "TYPE")]
     pub content_type: Option<String>,
@@ -1437,11 +1437,14 @@ pub struct Say {
     /// Press a button of this message; the text is its label
     #[arg(long, value_name = "N")]
     pub press: Option<u64>,
+    /// Send this file along; may be given several times
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["reply", "press"])]
+    pub file: Vec<PathBuf>,
     /// Print the posts that it caused as JSON
     #[arg(long)]
     pub json: bool,
     /// The message
-    #[arg(value_name = "TEXT", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "TEXT", required_unless_present = "file", trailing_var_arg = true, allow_hyphen_values = true)]
     text: Vec<Prose>,
 }
 

@@ -54,7 +54,7 @@ async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller
 
 async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Call) -> Answer {
     let id = format!("{}/{run}/{}", board.slug(), call.call);
-    let update = Update { platform: "worker".to_owned(), id, return_address: None, message: None };
+    let update = Update { platform: "worker".to_owned(), id, return_address: None, message: None, files: Vec::new() };
     match desk.receipt(&update).await {
         Ok(None) => {}
         Ok(Some(receipt)) => {

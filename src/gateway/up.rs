@@ -165,6 +165,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     let controlling = tokio::spawn(Arc::new(control).serve(listener, work.clone()));
     tell(console.as_ref(), &banner);
     let working = tokio::spawn(Arc::clone(&gateway).work(work.clone()));
+    let fetching = tokio::spawn(Arc::clone(&gateway).fetch_files(work.clone()));
     let commands: Arc<dyn Commands> = gateway;
     let mut connections = JoinSet::new();
     for chat in chats {
@@ -224,7 +225,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
 
     work.cancel();
     let until = Instant::now() + farewell.parts;
-    for part in [working, dispatching, answering, controlling] {
+    for part in [working, fetching, dispatching, answering, controlling] {
         leave(part, until).await;
     }
     if let Some(chatting) = chatting {

@@ -116,6 +116,8 @@ section! {
 section! {
     /// Files in chats. Texts go in and out whatever is said here.
     pub struct Files {
+        /// Whether files that people send along with commands and answers become attachments of their tasks.
+        incoming: bool = true,
         /// Whether a thread is sent the files that its tasks bring; without it, they are named.
         outgoing: bool = true,
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
 mod render;
 #[path = "../support/scale.rs"]
 mod scale;

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use kanban_fakes::{Server, discord::DiscordServer, slack::SlackServer, telegram::TelegramServer};
 use kanban_gateway::{
-    board::{Actor, Board, BoardSlug, Boards, TaskId, create::NewTask, finish::HandOff, thread::Following},
+    board::{Actor, Board, BoardSlug, Boards, TaskId, Tx, create::NewTask, finish::HandOff, thread::Following},
     clock::Clock,
     gateway::platforms,
     notifier::{Notifier, Platforms},
@@ -168,10 +168,15 @@ impl World {
 
     /// Waits until nothing is owed but what was refused for good.
     pub(crate) async fn settled(&self) {
+        self.until_none(async |tx| tx.threads_owed().await.unwrap().len()).await;
+    }
+
+    /// Waits until there is nothing left on the board of what is counted.
+    pub(crate) async fn until_none(&self, count: impl AsyncFn(&mut Tx) -> usize) {
         let mut commits: watch::Receiver<u64> = self.boards.wake().commits.subscribe();
         loop {
             commits.mark_unchanged();
-            if self.board.read().await.unwrap().threads_owed().await.unwrap().is_empty() {
+            if count(&mut self.board.read().await.unwrap()).await == 0 {
                 return;
             }
             tokio::time::timeout(Duration::from_secs(120), commits.changed()).await.expect("deliveries go on").unwrap();

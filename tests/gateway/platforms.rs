@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod cards;
 mod console;
+mod files;
 mod here;
 mod inbound;
 mod lane;

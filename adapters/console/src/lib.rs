@@ -27,9 +27,13 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Commands, Opening, Platform, PlatformError, Post, PostError, PostKind, Request, Said as Message, Thread,
+    Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Request,
+    Said as Message, Thread,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite},
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -220,6 +224,7 @@ impl Console {
             }
             Ok(Typed::Message(text)) => Action::Text { text },
             Ok(Typed::Reply { message, text }) => Action::Reply { message, text },
+            Ok(Typed::File { path, text }) => Action::Files { paths: vec![path.into()], text },
             Ok(Typed::Press { message, label }) => Action::Press { message, label },
             Err(misuse) => {
                 self.notice(&misuse.to_string());
@@ -317,6 +322,28 @@ impl Platform for Console {
                 Ok(message.to_string())
             }
             Err(error) => Err(PostError::Later(Duration::from_secs(1), format!("the post was interrupted: {error}"))),
+        }
+    }
+
+    /// A file of this machine, as whoever sits at it may read it.
+    async fn fetch(
+        &self,
+        file: &Incoming,
+        limit: u64,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<u64, FetchError> {
+        let gone = |error: io::Error| FetchError::Refused(error.to_string());
+        let mut source = tokio::fs::File::open(&file.handle).await.map_err(gone)?;
+        if !source.metadata().await.map_err(gone)?.is_file() {
+            return Err(FetchError::Refused("it is no file".to_owned()));
+        }
+        let mut intake = Intake::new(to, limit);
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match source.read(&mut piece).await.map_err(gone)? {
+                0 => return intake.end().await,
+                length => intake.take(&piece[..length]).await?,
+            }
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) enum Typed {
     Reply { message: u64, text: String },
     /// `/press N LABEL`
     Press { message: u64, label: String },
+    /// `/file PATH TEXT`
+    File { path: String, text: String },
     /// `/quit`
     Quit,
     /// A message, exactly as typed.
@@ -41,6 +43,10 @@ impl Typed {
             "/press" => {
                 let (message, label) = numbered("/press N LABEL", "/press 3 Retry", rest)?;
                 Ok(Self::Press { message, label })
+            }
+            "/file" => {
+                let (path, text) = path(rest)?;
+                Ok(Self::File { path, text })
             }
             "/quit" if rest.is_empty() => Ok(Self::Quit),
             _ => Ok(Self::Message(typed.to_owned())),
@@ -121,6 +127,19 @@ fn name(usage: &str, example: &str, rest: &str) -> Result<String, Misuse> {
     Ok(rest.to_owned())
 }
 
+/// A path, in double quotes where there are blanks in it, and the text behind it.
+fn path(rest: &str) -> Result<(String, String), Misuse> {
+    let (path, text) = match rest.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        Some((path, text)) => (path, text.trim_start()),
+        None => first_word(rest),
+    };
+    if path.is_empty() {
+        let example = "/file report.pdf /kanban create read this";
+        return Err(Misuse(format!("`/file PATH TEXT` got no path; type for example `{example}`")));
+    }
+    Ok((path.to_owned(), text.to_owned()))
+}
+
 fn numbered(usage: &str, example: &str, rest: &str) -> Result<(u64, String), Misuse> {
     let (number, text) = first_word(rest);
     if number.is_empty() {
@@ -159,6 +178,10 @@ mod tests {
             Typed::parse("/press #12 Try again"),
             Ok(Typed::Press { message: 12, label: "Try again".to_owned() })
         );
+        let file = |path: &str, text: &str| Ok(Typed::File { path: path.to_owned(), text: text.to_owned() });
+        assert_eq!(Typed::parse("/file a.txt /kanban create x"), file("a.txt", "/kanban create x"));
+        assert_eq!(Typed::parse("/file \"a b.txt\"  look\nat it"), file("a b.txt", "look\nat it"));
+        assert_eq!(Typed::parse("/file a.txt"), file("a.txt", ""));
         assert_eq!(Typed::parse("/quit"), Ok(Typed::Quit));
         assert_eq!(Typed::parse(" \t\n"), Ok(Typed::Blank));
     }
@@ -181,6 +204,7 @@ mod tests {
             "/reply",
             "/reply x y",
             "/reply 3",
+            "/file",
             "/press 99999999999999999999 go",
             "/press 3 ",
         ]
@@ -194,6 +218,7 @@ mod tests {
         `/reply N TEXT` got no message number; type for example `/reply 3 use the blue one`
         `/reply N TEXT` got `x` where the number of a message was expected; type for example `/reply 3 use the blue one`
         `/reply N TEXT` got nothing after 3; type for example `/reply 3 use the blue one`
+        `/file PATH TEXT` got no path; type for example `/file report.pdf /kanban create read this`
         `/press N LABEL` got `99999999999999999999` where the number of a message was expected; type for example `/press 3 Retry`
         `/press N LABEL` got nothing after 3; type for example `/press 3 Retry`
         "#);
@@ -223,6 +248,7 @@ mod tests {
                     let rest = if message == 0 { rest } else { rest.strip_prefix(&message.to_string()).unwrap() };
                     prop_assert_eq!(rest.trim(), kept.trim());
                 }
+                Ok(Typed::File { .. }) => prop_assert!(text.trim().to_ascii_lowercase().starts_with("/file")),
                 Ok(Typed::Quit) => prop_assert_eq!(text.trim(), "/quit"),
                 Ok(Typed::Blank) => prop_assert_eq!(text.trim(), ""),
                 Err(misuse) => prop_assert!(!misuse.to_string().is_empty()),

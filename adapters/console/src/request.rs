@@ -2,10 +2,11 @@
 
 use std::{
     io,
+    path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use kanban_platform::{Author, Input, Request, Thread};
+use kanban_platform::{Author, Incoming, Input, Request, Thread};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -30,6 +31,8 @@ pub enum Action {
     Text { text: String },
     /// A message in reply to one of ours. It goes to the thread of that message.
     Reply { message: u64, text: String },
+    /// A message with files of this machine.
+    Files { paths: Vec<PathBuf>, text: String },
     /// A press of a button, whose label may be in other capitals.
     Press { message: u64, label: String },
 }
@@ -43,6 +46,8 @@ pub(crate) enum RequestError {
     NoMessage(u64),
     #[error("message {message} has no button `{label}`; {}", offer(.message, .labels))]
     NoButton { message: u64, label: String, labels: Vec<String> },
+    #[error("`{}` cannot be sent: {why}", path.display())]
+    NoFile { path: PathBuf, why: String },
     #[error("the transcript cannot be read: {0}")]
     Transcript(#[from] io::Error),
 }
@@ -64,9 +69,14 @@ impl Updates {
         check_name(&place.thread)?;
         check_name(&place.user)?;
         let about = |message| journal.message(message)?.ok_or(RequestError::NoMessage(message));
+        let mut files = Vec::new();
         let (thread, input, reply_to) = match action {
             Action::Text { text } => (place.thread.clone(), Input::Text(text), None),
             Action::Reply { message, text } => (about(message)?.thread, Input::Text(text), Some(message)),
+            Action::Files { paths, text } => {
+                files = paths.into_iter().map(file_at).collect::<Result<_, _>>()?;
+                (place.thread.clone(), Input::Text(text), None)
+            }
             Action::Press { message, label } => {
                 let line = about(message)?;
                 let label = button(&line, label)?;
@@ -89,7 +99,7 @@ impl Updates {
             return_address: None,
             message: Some(update.clone()),
             update,
-            files: Vec::new(),
+            files,
         })
     }
 
@@ -133,6 +143,23 @@ fn is_channel(name: &str) -> bool {
 /// The message that an update was about.
 pub(crate) fn replied_to(update: &str) -> Option<u64> {
     update.split('.').nth(2)?.parse().ok()
+}
+
+/// The file at a path, which must be one now.
+fn file_at(path: PathBuf) -> Result<Incoming, RequestError> {
+    let no_file = |why: String| RequestError::NoFile { path: path.clone(), why };
+    let whole = std::path::absolute(&path).map_err(|error| no_file(error.to_string()))?;
+    let metadata = std::fs::metadata(&whole).map_err(|error| no_file(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(no_file("it is no file".to_owned()));
+    }
+    let handle = whole.to_str().ok_or_else(|| no_file("its path cannot be written as text".to_owned()))?;
+    Ok(Incoming {
+        name: whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        size: Some(metadata.len()),
+        media_type: None,
+        handle: handle.to_owned(),
+    })
 }
 
 fn button(line: &Line, label: String) -> Result<String, RequestError> {

@@ -26,6 +26,7 @@ use crate::{
     KIND,
     api::{Api, CallError},
     drawing::{form, one_line},
+    fetch::incoming,
     form::{Form, task_of_message},
     inbox::{Arrival, Inbox},
     interaction::{Address, Interactions, Kind, Open},
@@ -98,7 +99,7 @@ impl Inbound {
             return_address: written(&ReturnAddress::Message(message.id.get())),
             is_channel,
             message: Some(message.id.to_string()),
-            files: Vec::new(),
+            files: incoming(message),
         })
     }
 

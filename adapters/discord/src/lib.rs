@@ -6,6 +6,7 @@ mod api;
 mod branch;
 mod drawing;
 mod failure;
+mod fetch;
 mod form;
 mod gateway;
 mod history;
@@ -31,8 +32,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kanban_platform::{Block, Commands, Opening, Platform, PlatformError, Post, PostError, PostKind, Said, Thread};
+use kanban_platform::{
+    Block, Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Said,
+    Thread,
+};
 use serenity::model::id::{GuildId, MessageId};
+use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::{
@@ -223,6 +228,17 @@ impl Platform for Discord {
             return Err(refused("no id of a channel", &thread.to_string()));
         };
         self.outgoing.recent(channel, before.and_then(parse), count).await
+    }
+
+    async fn fetch(
+        &self,
+        file: &Incoming,
+        limit: u64,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<u64, FetchError> {
+        let intake = Intake::new(to, limit);
+        intake.expects(file.size)?;
+        fetch::fetch(&self.api, &file.handle, intake).await
     }
 
     async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError> {

@@ -23,7 +23,7 @@ pub(crate) struct Said {
 }
 
 /// Reads a message. None where nobody speaks: bots (ourselves among them), webhooks, notices of the platform, messages
-/// without words, and those whose words Discord keeps from us.
+/// without words or files, and those whose words Discord keeps from us.
 pub(crate) fn said(message: &Message, us: &Ourselves) -> Option<Said> {
     let is_reply = message.kind == MessageType::InlineReply;
     let is_speech = is_reply || message.kind == MessageType::Regular;
@@ -32,7 +32,7 @@ pub(crate) fn said(message: &Message, us: &Ourselves) -> Option<Said> {
     }
     let is_to_us = !mentions_of(&message.content, us).is_empty();
     let text = named(without_leading_mention(&message.content, us), message);
-    if text.trim().is_empty() && !is_to_us {
+    if text.trim().is_empty() && !is_to_us && message.attachments.is_empty() {
         return None;
     }
     let reply_to = message.message_reference.as_ref().filter(|_| is_reply).and_then(|reference| reference.message_id);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::safe::safe;
 
@@ -30,11 +31,48 @@ pub enum FetchError {
     #[error("{0}")]
     Refused(String),
     /// It has more bytes than are taken in.
-    #[error("it has more than {} bytes", .0)]
+    #[error("it is larger than {}", bytes(*.0))]
     TooLarge(u64),
     /// Try again after this time, or with growing waits where it is zero.
     #[error("{1}")]
     Later(Duration, String),
+}
+
+/// Takes a file in piece by piece, and no more of it than is wanted.
+pub struct Intake<'a> {
+    to: &'a mut (dyn AsyncWrite + Send + Unpin),
+    limit: u64,
+    taken: u64,
+}
+
+impl<'a> Intake<'a> {
+    pub fn new(to: &'a mut (dyn AsyncWrite + Send + Unpin), limit: u64) -> Self {
+        Self { to, limit, taken: 0 }
+    }
+
+    /// Refuses a file of which the platform says beforehand that it is too large.
+    pub fn expects(&self, size: Option<u64>) -> Result<(), FetchError> {
+        match size {
+            Some(size) if size > self.limit => Err(FetchError::TooLarge(self.limit)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub async fn take(&mut self, piece: &[u8]) -> Result<(), FetchError> {
+        self.taken = self.taken.saturating_add(piece.len() as u64);
+        if self.taken > self.limit {
+            return Err(FetchError::TooLarge(self.limit));
+        }
+        let written = self.to.write_all(piece).await;
+        written.map_err(|error| FetchError::Later(Duration::ZERO, format!("it cannot be written here: {error}")))
+    }
+
+    /// How many bytes have come.
+    pub async fn end(self) -> Result<u64, FetchError> {
+        let flushed = self.to.flush().await;
+        flushed.map_err(|error| FetchError::Later(Duration::ZERO, format!("it cannot be written here: {error}")))?;
+        Ok(self.taken)
+    }
 }
 
 /// A name of a file from outside, without what could act in a path, a terminal or a message.

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::{
     body::{Block, Span, attach_long, plain, spans, split_body},
-    file::{FetchError, Incoming, bytes, file_name, media_type},
+    file::{FetchError, Incoming, Intake, bytes, file_name, media_type},
     message::{Author, Batch, Button, Input, Opening, Position, Post, PostKind, Request, Said, Style, Thread, Urgency},
     pace::{Limit, Pace, Rate},
     safe::safe,

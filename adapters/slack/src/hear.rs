@@ -9,6 +9,7 @@ use crate::{
     KIND,
     ask::{ASK, Ask},
     blocks::PRESS,
+    fetch::incoming,
     form::{self, Form, Place},
     groups::{Change, Groups},
     manifest::COMMAND,
@@ -113,8 +114,8 @@ impl Hearing {
             return_address: Some(ReturnAddress { user, response_url: None, at: now, may_replace: false }.to_json()),
             is_channel: thread.is_none(),
             thread: self.thread(team_id, message.channel, thread),
+            files: incoming(&message.files),
             message: Some(message.ts),
-            files: Vec::new(),
         })
     }
 

@@ -7,6 +7,7 @@
 mod ask;
 mod blocks;
 mod failure;
+mod fetch;
 mod files;
 mod form;
 mod groups;
@@ -31,11 +32,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kanban_platform::{Block, Commands, Opening, Platform, PlatformError, Post, PostError, Said, Thread};
+use kanban_platform::{
+    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Platform, PlatformError, Post, PostError, Said,
+    Thread,
+};
+use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::manifest::{APP_SCOPES, COMMAND, EVENTS, SCOPES, manifest};
 use crate::{
+    fetch::Downloads,
     groups::Groups,
     hear::Hearing,
     intake::Intake,
@@ -95,6 +101,7 @@ pub struct Slack {
     road: Road,
     web: Arc<Web>,
     outbound: Outbound,
+    downloads: Downloads,
     recent: Recent,
     names: Arc<Names>,
     groups: Arc<Groups>,
@@ -135,10 +142,12 @@ impl Slack {
         let web = Arc::new(Web::new(&bot_token, api_base.as_deref()));
         let now = Arc::new(now);
         let outbound = Outbound::new(Arc::clone(&web), Arc::clone(&now));
+        let downloads = Downloads::new(Arc::clone(&web), &bot_token, api_base.as_deref())
+            .map_err(|error| PlatformError::Broken(format!("no client for Slack's files can be made: {error}")))?;
         let names = Arc::new(Names::new(Arc::clone(&web)));
         let groups = Arc::new(Groups::new(Arc::clone(&web)));
         let recent = Recent::new(Arc::clone(&web), Arc::clone(&now), Arc::clone(&names));
-        Ok(Arc::new(Self { name, road, web, outbound, recent, names, groups, us: OnceLock::new(), now }))
+        Ok(Arc::new(Self { name, road, web, outbound, downloads, recent, names, groups, us: OnceLock::new(), now }))
     }
 }
 
@@ -182,6 +191,17 @@ impl Platform for Slack {
 
     async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError> {
         self.outbound.post(post, in_doubt_since).await
+    }
+
+    async fn fetch(
+        &self,
+        file: &Incoming,
+        limit: u64,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<u64, FetchError> {
+        let taking = Taking::new(to, limit);
+        taking.expects(file.size)?;
+        self.downloads.fetch(&file.handle, taking).await
     }
 
     async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {

@@ -9,11 +9,12 @@ use crate::{Mode, form::CREATE, markup::shortened};
 pub const COMMAND: &str = "/kanban";
 
 /// What the bot's token may do.
-pub const SCOPES: [&str; 13] = [
+pub const SCOPES: [&str; 14] = [
     "app_mentions:read",
     "channels:history",
     "chat:write",
     "commands",
+    "files:read",
     "files:write",
     "groups:history",
     "im:history",

@@ -41,6 +41,21 @@ pub(crate) struct Message {
     pub(crate) thread_ts: Option<String>,
     pub(crate) edited: Option<Value>,
     pub(crate) hidden: bool,
+    pub(crate) files: Vec<SharedFile>,
+}
+
+/// A file of a message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SharedFile {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) size: Option<u64>,
+    pub(crate) mimetype: Option<String>,
+    pub(crate) mode: String,
+    pub(crate) url_private: Option<String>,
+    pub(crate) url_private_download: Option<String>,
 }
 
 /// What a message tells of its author, where it does.

@@ -185,7 +185,12 @@ impl Web {
 fn can_do_without(name: &str) -> bool {
     matches!(
         name,
-        "usergroups.list" | "users.info" | "reactions.add" | "conversations.history" | "conversations.replies"
+        "usergroups.list"
+            | "users.info"
+            | "reactions.add"
+            | "conversations.history"
+            | "conversations.replies"
+            | "files.info"
     )
 }
 

@@ -27,6 +27,7 @@ impl Names {
         let (text, entities) = match (&message.text, &message.caption) {
             (Some(text), _) => (text.as_str(), &message.entities),
             (None, Some(caption)) => (caption.as_str(), &message.caption_entities),
+            (None, None) if message.has_files() => ("", &message.entities),
             (None, None) => return None,
         };
         let mentions: Vec<Range<usize>> = entities.iter().filter_map(|entity| self.mention(text, entity)).collect();

@@ -7,7 +7,7 @@
 use std::{error::Error, time::Duration};
 
 use reqwest::{
-    Client, RequestBuilder,
+    Client, RequestBuilder, Response,
     header::RETRY_AFTER,
     multipart::{Form, Part},
     redirect,
@@ -24,8 +24,11 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How long a call may take that carries a file, and how many bytes of it more time is given for a second.
-pub(crate) const FILE_DEADLINE: Duration = Duration::from_secs(60);
+const FILE_DEADLINE: Duration = Duration::from_secs(60);
 const BYTES_A_SECOND: u64 = 128 << 10;
+
+/// How long a download may take; the caller may have less patience.
+const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(600);
 
 /// How long to wait after a 429 that does not say how long.
 const UNNAMED_WAIT: Duration = Duration::from_secs(5);
@@ -130,15 +133,35 @@ impl Api {
         answer(self.request(P::NAME)?.multipart(form.part(field, file)).timeout(deadline)).await
     }
 
+    /// Begins to read a file that the Bot API keeps.
+    pub(crate) async fn download(&self, path: &[&str]) -> Result<Response, Fault> {
+        let token = format!("bot{}", self.bot.token());
+        let steps = ["file", token.as_str()].into_iter().chain(path.iter().copied());
+        let request = self.bot.client().get(self.address(steps)?).timeout(DOWNLOAD_DEADLINE);
+        let response = request.send().await.map_err(broken)?;
+        let status = response.status().as_u16();
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = response.bytes().await.map_err(broken)?;
+        read(status, header, &body).and_then(|_| Err(Fault::Unclear(format!("the answer was HTTP {status}"))))
+    }
+
     fn request(&self, method: &str) -> Result<RequestBuilder, Fault> {
+        let token = format!("bot{}", self.bot.token());
+        Ok(self.bot.client().post(self.address([token.as_str(), method])?))
+    }
+
+    fn address<'a>(&self, steps: impl IntoIterator<Item = &'a str>) -> Result<Url, Fault> {
         let mut url = self.bot.api_url();
         match url.path_segments_mut() {
             Ok(mut segments) => {
-                segments.pop_if_empty().push(&format!("bot{}", self.bot.token())).push(method);
+                segments.pop_if_empty().extend(steps);
             }
             Err(()) => return Err(Fault::NotSent("the address of the Bot API cannot have a path".to_owned())),
         }
-        Ok(self.bot.client().post(url))
+        Ok(url)
     }
 }
 

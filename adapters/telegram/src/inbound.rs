@@ -9,6 +9,7 @@ use crate::{
     KIND,
     address::{Names, is_topic_root},
     asker::Asker,
+    fetch::incoming,
     memory::{Known, Memory},
     neutral::plain,
     update::{CallbackQuery, Chat, Message, Update, User},
@@ -53,6 +54,8 @@ pub(crate) struct Said {
     pub(crate) is_command: bool,
     /// The length as Telegram counts it, before anything was taken out.
     pub(crate) units: usize,
+    /// The album that its file belongs to.
+    pub(crate) album: Option<String>,
     pub(crate) forum: Option<i64>,
 }
 
@@ -112,7 +115,7 @@ impl Ears {
             // A topic has no topics, and a chain of replies in it could not be told from the topic.
             is_channel: topic.is_none(),
             message: Some(message.message_id.to_string()),
-            files: Vec::new(),
+            files: incoming(message),
         };
         What::Message(Box::new(Said {
             request,
@@ -122,6 +125,7 @@ impl Ears {
             is_numbered_by_chat: message.chat.kind == "supergroup",
             is_command: spoken.is_command,
             units: text.encode_utf16().count(),
+            album: message.media_group_id.clone(),
             forum: message.chat.is_forum.then_some(message.chat.id),
         }))
     }

@@ -5,6 +5,7 @@ mod address;
 mod api;
 mod asker;
 mod fault;
+mod fetch;
 mod held;
 mod inbound;
 mod intake;
@@ -32,10 +33,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kanban_platform::{Block, Commands, Opening, Pace, Platform, PlatformError, Post, PostError, Said, Thread};
+use kanban_platform::{
+    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Pace, Platform, PlatformError, Post, PostError,
+    Said, Thread,
+};
 use serde::Deserialize;
 use teloxide::payloads::GetMe;
-use tokio::sync::mpsc;
+use tokio::{io::AsyncWrite, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -151,6 +155,17 @@ impl Platform for Telegram {
     /// is the chain of replies.
     async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {
         self.outbound.open(opening).await
+    }
+
+    async fn fetch(
+        &self,
+        file: &Incoming,
+        limit: u64,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<u64, FetchError> {
+        let taking = Taking::new(to, limit);
+        taking.expects(file.size)?;
+        fetch::fetch(&self.api, &file.handle, taking).await
     }
 
     /// Telegram shows bots no history: these are the messages that passed by since the process began.

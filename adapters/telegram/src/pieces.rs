@@ -93,11 +93,15 @@ fn add(wholes: &mut Vec<Whole>, at: usize, update: i64, said: Box<Said>) {
     let here = place(&said);
     if let Some(before) = wholes.iter_mut().rev().find(|whole| whole.is_open && place(&whole.said) == here) {
         if before.pieces.len() < MOST && goes_on(&before.said, &said) {
-            before.text.push_str(seam(before.said.units, &said.text));
+            let seam = if is_same_album(&before.said, &said) { "\n" } else { seam(before.said.units, &said.text) };
+            if !(before.text.is_empty() || said.text.is_empty()) {
+                before.text.push_str(seam);
+            }
             before.text.push_str(&said.text);
+            before.said.request.files.extend(said.request.files);
             before.pieces.push(update);
             before.last = at;
-            before.is_open = said.units >= LONG;
+            before.is_open = said.units >= LONG || said.album.is_some();
             // The next piece follows this one; the answer goes to the first.
             before.said.message = said.message;
             before.said.date = said.date;
@@ -108,7 +112,7 @@ fn add(wholes: &mut Vec<Whole>, at: usize, update: i64, said: Box<Said>) {
     }
     // What nobody will read need not be put together. In a topic, which may be a task's own, everything may count.
     let may_count = said.request.addressed || said.is_command || said.request.thread.thread.is_some();
-    let is_open = said.units >= LONG && may_count;
+    let is_open = (said.units >= LONG || said.album.is_some()) && may_count;
     wholes.push(Whole { first: at, last: at, text: said.text.clone(), said, pieces: Vec::new(), is_open });
 }
 
@@ -118,7 +122,14 @@ fn goes_on(before: &Said, next: &Said) -> bool {
     let follows = if before.is_numbered_by_chat { distance == 1 } else { distance > 0 };
     let is_close = (0..=PIECES_WITHIN).contains(&(next.date - before.date));
     let is_other_reply = next.request.reply_to.is_some() && next.request.reply_to != before.request.reply_to;
+    if before.album.is_some() || next.album.is_some() {
+        return follows && is_close && is_same_album(before, next);
+    }
     follows && is_close && !next.is_command && !is_other_reply
+}
+
+fn is_same_album(before: &Said, next: &Said) -> bool {
+    before.album.is_some() && before.album == next.album
 }
 
 /// What lay where a client cut, which the client and Telegram take away: nothing in the middle of a full message; else a
@@ -146,17 +157,20 @@ mod tests {
     use serde_json::json;
 
     fn heard(update: i64, person: i64, message: i64, text: &str) -> Heard {
-        let commands = ["kanban"].map(str::to_owned).into();
-        let ears = Ears {
-            platform: "telegram".to_owned(),
-            names: Names { bot: 99, username: "KanbanBot".to_owned(), commands },
-            memory: std::sync::Arc::default(),
-        };
         let raw = json!({"update_id": update, "message": {
             "message_id": message, "date": message, "text": text,
             "from": {"id": person, "first_name": "x"}, "chat": {"id": person, "type": "private"},
         }});
-        ears.hear(&raw).expect("an update")
+        ears().hear(&raw).expect("an update")
+    }
+
+    fn ears() -> Ears {
+        let commands = ["kanban"].map(str::to_owned).into();
+        Ears {
+            platform: "telegram".to_owned(),
+            names: Names { bot: 99, username: "KanbanBot".to_owned(), commands },
+            memory: std::sync::Arc::default(),
+        }
     }
 
     fn texts(assembly: &Assembly) -> Vec<(&str, String)> {
@@ -193,6 +207,32 @@ mod tests {
         let given_up = assemble(given_up, 3);
         assert_eq!(texts(&given_up), [("1", format!("{one}{two}")), ("2", "hello".to_owned())]);
         assert_eq!((given_up.ready, given_up.swallowed), (3, vec![3]));
+    }
+
+    #[test]
+    fn an_album_is_one_message_with_all_its_files() {
+        let part = |update: i64, message: i64, album: &str, caption: Option<&str>| {
+            let mut raw = json!({"update_id": update, "message": {
+                "message_id": message, "date": 1, "media_group_id": album,
+                "from": {"id": 7, "first_name": "x"}, "chat": {"id": 7, "type": "private"},
+                "document": {"file_id": format!("f{message}"), "file_unique_id": "u", "file_name": "a.txt", "file_size": 3},
+            }});
+            if let Some(caption) = caption {
+                raw["message"]["caption"] = json!(caption);
+            }
+            ears().hear(&raw).expect("an update")
+        };
+        let batch = || vec![part(1, 10, "9", Some("/kanban create x")), part(2, 11, "9", None), part(3, 12, "8", None)];
+        let held = assemble(batch(), i64::MIN);
+        assert_eq!((held.requests.len(), held.newest_open), (0, Some(3)));
+        let given_up = assemble(batch(), 3);
+        let files: Vec<Vec<&str>> = given_up
+            .requests
+            .iter()
+            .map(|request| request.files.iter().map(|file| file.handle.as_str()).collect())
+            .collect();
+        assert_eq!(files, [vec!["f10", "f11"], vec!["f12"]]);
+        assert_eq!(texts(&given_up), [("1", "/kanban create x".to_owned()), ("3", String::new())]);
     }
 
     #[test]

@@ -33,7 +33,35 @@ pub(crate) struct Message {
     #[serde(default)]
     pub(crate) is_automatic_forward: bool,
     pub(crate) via_bot: Option<User>,
+    pub(crate) document: Option<Kept>,
+    #[serde(default)]
+    pub(crate) photo: Vec<PhotoSize>,
+    pub(crate) video: Option<Kept>,
+    pub(crate) audio: Option<Kept>,
+    pub(crate) voice: Option<Kept>,
+    pub(crate) video_note: Option<Kept>,
+    /// What the messages of an album have in common, each with one file.
+    pub(crate) media_group_id: Option<String>,
     pub(crate) migrate_to_chat_id: Option<i64>,
+}
+
+/// A file that Telegram keeps: a document, a film, a record.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) file_id: String,
+    pub(crate) file_name: Option<String>,
+    pub(crate) mime_type: Option<String>,
+    pub(crate) file_size: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PhotoSize {
+    #[serde(flatten)]
+    pub(crate) kept: Kept,
+    #[serde(default)]
+    pub(crate) width: u64,
+    #[serde(default)]
+    pub(crate) height: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +125,13 @@ pub(crate) struct Pressed {
     pub(crate) message_thread_id: Option<i64>,
     #[serde(default)]
     pub(crate) is_topic_message: bool,
+}
+
+impl Message {
+    pub(crate) fn has_files(&self) -> bool {
+        let others = [&self.document, &self.video, &self.audio, &self.voice, &self.video_note];
+        !self.photo.is_empty() || others.into_iter().any(Option::is_some)
+    }
 }
 
 impl User {

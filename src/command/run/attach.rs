@@ -99,10 +99,10 @@ impl Drop for Stored {
 }
 
 /// Copies the file of an `attach`, before its transaction begins.
-pub(super) fn store(caller: &Caller, board: &Board, args: &Attach) -> Result<Stored, Error> {
-    let shown = args.path.display().to_string();
-    let file = readable(caller, &args.path)?;
-    Stored::copy(file, &shown, &args.path, args.name.as_deref(), board, &args.task)
+pub(super) fn store(caller: &Caller, board: &Board, args: &Attach, path: &Path) -> Result<Stored, Error> {
+    let shown = path.display().to_string();
+    let file = readable(caller, path)?;
+    Stored::copy(file, &shown, path, args.name.as_deref(), board, &args.task)
 }
 
 pub(super) async fn attach(
@@ -112,7 +112,11 @@ pub(super) async fn attach(
     prepared: &Prepared,
     tx: &mut Tx,
 ) -> Result<Done, Error> {
-    let Prepared::File(file) = prepared else { refuse!(Invalid, "no such file: {}", args.path.display()) };
+    let Prepared::File(file) = prepared else {
+        // It comes with the message, and the answer says so.
+        tx.task(&args.task).await?;
+        return Ok(Reply::default().about(&args.task).into());
+    };
     let author = access::signed(caller, args.author.as_deref(), "--author")?;
     let path = file.path.display().to_string();
     let new = NewAttachment {
@@ -142,7 +146,7 @@ fn readable(caller: &Caller, path: &Path) -> Result<File, Error> {
     match &caller.place {
         Place::Thread(_) => refuse!(
             Forbidden,
-            "files of this machine cannot be attached from a chat; run `kanban attach` on the machine"
+            "files of this machine cannot be attached from a chat; send the file with the message, or run `kanban attach` on the machine"
         ),
         Place::Terminal { folder } => {
             // What is no regular file must not hold us up, and no link is followed.

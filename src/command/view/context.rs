@@ -46,8 +46,9 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
         Some(run) => review::rules(task, run),
         None => rules(task, run, Roads::of(profile.and_then(|name| view.settings.profiles.get(name)))),
     };
+    let expected = expected(tx, task).await?;
     let mut room = LIMIT - BETWEEN.min(LIMIT);
-    for fixed in [&head, &body, &review, &rules] {
+    for fixed in [&head, &body, &review, &rules, &expected] {
         room = room.saturating_sub(fixed.len());
     }
     // Sections with a share of their own come first; what they leave is for the parents, who may be many.
@@ -68,7 +69,7 @@ pub async fn prompt(tx: &mut Tx, task: &Task, run: Option<&Run>, view: &View<'_>
     let seen = view.seen(tx, handed_on.iter().map(|parent| parent.task_id.clone()).collect()).await?;
     handed_on.retain(|parent| seen.contains(&parent.task_id));
     let parents = take(parents(&handed_on, &supplies.of_parents, view), LIMIT);
-    let sections = [head, body, review, attachments, attempts, parents, recent, comments, rules];
+    let sections = [head, body, review, attachments, expected, attempts, parents, recent, comments, rules];
     let said: Vec<_> = sections.iter().filter(|section| !section.is_empty()).map(String::as_str).collect();
     Ok(said.join("\n\n"))
 }
@@ -80,6 +81,7 @@ const COMMENT: usize = 2_048;
 const ATTEMPTS: usize = 10;
 const COMMENTS: usize = 30;
 const FILES: usize = 20;
+const EXPECTED: usize = 3;
 
 /// The most bytes of each section, and what is kept for the blank lines between them.
 pub(super) const COMMENTS_SHARE: usize = 16 * 1024;
@@ -210,6 +212,17 @@ fn head(task: &Task, run: Option<&Run>, workers: &Workers<'_>) -> String {
     }
     lines.push(format!("Created by {} `{}`", workers.standing(&task.created_by), name(&task.created_by)));
     lines.join("\n")
+}
+
+/// The files that are still on their way, for a worker that has not waited for them.
+async fn expected(tx: &mut Tx, task: &Task) -> Result<String, Error> {
+    let expected = tx.files_expected(&task.id).await?;
+    if expected.is_empty() {
+        return Ok(String::new());
+    }
+    let names = expected.iter().map(|file| short(&kanban_platform::file_name(&file.file.name)));
+    let names: Vec<String> = names.take(EXPECTED).collect();
+    Ok(format!("Still being fetched, and not here yet: {}, {}.", counted(expected.len(), "file"), names.join(", ")))
 }
 
 /// `in_workspace` says that the reader works there, where the files are laid out.

@@ -36,6 +36,9 @@ pub trait Server: Send + Sync {
     /// A person replies to a message.
     async fn replies(&self, name: &str, place: &Thread, message: &str, text: &str) -> String;
 
+    /// A person sends files in one message, which mentions the bot if it has words; answers its id.
+    async fn sends(&self, name: &str, place: &Thread, words: &str, files: &[(&str, &[u8])]) -> String;
+
     /// A person edits a message of theirs.
     async fn edits(&self, name: &str, place: &Thread, message: &str, text: &str);
 
@@ -91,8 +94,10 @@ pub struct Seen {
     pub private_to: Option<String>,
     /// The message that it replies to.
     pub reply_to: Option<String>,
-    /// Names and contents of attached files.
+    /// Names and contents of attached files, the contents as text.
     pub files: Vec<(String, String)>,
+    /// The contents of the same files as they are.
+    pub contents: Vec<Vec<u8>>,
     /// Everybody whom the platform would notify because of what the text says: people, roles, `everyone`.
     pub pings: Vec<String>,
 }

@@ -167,7 +167,7 @@ impl TelegramServer {
 
     /// A person sends a file with a caption. Answers the message's id.
     pub fn sends_file(&self, name: &str, place: &Thread, file: &str, content: &str, caption: &str) -> String {
-        self.account.send_file(name, Place::of(place), file, content, caption).to_string()
+        self.account.send_files(name, Place::of(place), &[(file, content.as_bytes())], caption).to_string()
     }
 
     /// The commands that are set for a scope (`default`, `all_private_chats`, `chat` with its place, ..) and a language,

@@ -1,6 +1,9 @@
 //! The console behind the same door as the servers: `kanban say` speaks, the transcript is what people see.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use kanban_fakes::{Seen, Server, Wire};
@@ -12,11 +15,12 @@ use crate::home::Home;
 pub(crate) struct ConsoleServer {
     home: Arc<Home>,
     wire: Wire,
+    folders: Mutex<Vec<tempfile::TempDir>>,
 }
 
 impl ConsoleServer {
     pub(crate) fn new(home: Arc<Home>) -> Arc<Self> {
-        let server = Arc::new(Self { home, wire: Wire::default() });
+        let server = Arc::new(Self { home, wire: Wire::default(), folders: Mutex::default() });
         // The transcript is another process's file, which tells nobody that it grows.
         let watcher = Arc::downgrade(&server);
         tokio::spawn(async move {
@@ -77,6 +81,24 @@ impl Server for ConsoleServer {
         String::new()
     }
 
+    async fn sends(&self, name: &str, place: &Thread, words: &str, files: &[(&str, &[u8])]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut args = Vec::new();
+        for (file, content) in files {
+            let path = folder.path().join(file);
+            std::fs::write(&path, content).unwrap();
+            args.push(format!("--file={}", path.display()));
+        }
+        let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+        if !words.is_empty() {
+            args.extend(["--", words]);
+        }
+        self.say(name, place, &args).await;
+        // It is read after the command.
+        self.folders.lock().unwrap().push(folder);
+        String::new()
+    }
+
     async fn edits(&self, _name: &str, _place: &Thread, _message: &str, _text: &str) {}
 
     async fn commands(&self, name: &str, place: &Thread, verb: &[&str], fields: &[(&str, &str)]) {
@@ -124,7 +146,11 @@ impl Server for ConsoleServer {
                     earlier: Vec::new(),
                     private_to: None,
                     reply_to: line["reply_to"].as_u64().map(|number| number.to_string()),
-                    files: Vec::new(),
+                    contents: files_of(line).into_iter().map(|(_, content)| content).collect(),
+                    files: files_of(line)
+                        .into_iter()
+                        .map(|(name, content)| (name, String::from_utf8_lossy(&content).into_owned()))
+                        .collect(),
                     pings: Vec::new(),
                 }),
             }
@@ -161,6 +187,17 @@ impl Server for ConsoleServer {
     fn wire(&self) -> &Wire {
         &self.wire
     }
+}
+
+/// The files that a line names, as they lie on this machine.
+fn files_of(line: &Value) -> Vec<(String, Vec<u8>)> {
+    let files = line["files"].as_array().into_iter().flatten();
+    files
+        .map(|file| {
+            let content = std::fs::read(file["path"].as_str().unwrap()).unwrap_or_default();
+            (file["name"].as_str().unwrap().to_owned(), content)
+        })
+        .collect()
 }
 
 /// The name of a place, as people type it after `/in`.

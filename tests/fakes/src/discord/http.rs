@@ -41,8 +41,15 @@ pub(super) async fn gateway(
 /// A file of a message.
 pub(super) async fn file(Extract(core): Extract<Arc<Core>>, path: axum::http::Uri) -> Response {
     let id = path.path().rsplit('/').nth(1).and_then(|id| id.parse::<u64>().ok());
-    let file = id.and_then(|id| core.state().files.get(&id).cloned());
+    let (file, signature) = {
+        let state = core.state();
+        (id.and_then(|id| state.files.get(&id).cloned()), state.signature.to_string())
+    };
+    let signed = path.query().and_then(|query| query.strip_prefix("hm=")) == Some(signature.as_str());
+    let trouble = core.wire.meet("GET /attachments", None, false);
     match file {
+        _ if matches!(trouble, Some(Trouble::ServerError)) => StatusCode::BAD_GATEWAY.into_response(),
+        _ if trouble.is_some() || !signed => StatusCode::NOT_FOUND.into_response(),
         Some(file) => ([(header::CONTENT_TYPE, file.kind)], file.bytes).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }

@@ -168,6 +168,7 @@ impl State {
             private_to: message.private_to.map(|person| self.name(person)),
             reply_to: message.reference.map(|id| id.to_string()),
             files: message.attachments.iter().filter_map(file).collect(),
+            contents: message.attachments.iter().filter_map(|id| Some(self.files.get(id)?.bytes.clone())).collect(),
             pings: message.pinged.clone(),
         })
     }
@@ -188,7 +189,8 @@ impl State {
 
     fn attachment_json(&self, message: &Message, id: u64) -> Option<Value> {
         let file = self.files.get(&id)?;
-        let url = format!("{}/attachments/{}/{id}/{}", self.base, message.channel, file.name);
+        let name: String = file.name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let url = format!("{}/attachments/{}/{id}/{name}?hm={}", self.base, message.channel, self.signature);
         Some(json!({
             "id": id.to_string(), "filename": file.name, "size": file.bytes.len(), "url": url, "proxy_url": url,
             "content_type": file.kind, "ephemeral": message.private_to.is_some(),

@@ -12,7 +12,7 @@ use super::{
     choose::Chosen,
     interaction::Kind,
     mention::{Mentioned, mentioned},
-    message::Message,
+    message::{File, Message},
     read,
     state::State,
 };
@@ -76,6 +76,14 @@ impl Server for DiscordServer {
 
     async fn replies(&self, name: &str, place: &Thread, message: &str, text: &str) -> String {
         let id = self.writes(name, place, text, Some(message));
+        self.deliver(&id);
+        id
+    }
+
+    async fn sends(&self, name: &str, place: &Thread, words: &str, files: &[(&str, &[u8])]) -> String {
+        let text = if words.is_empty() { String::new() } else { format!("<@{BOT}> {words}") };
+        let id = self.writes(name, place, &text, None);
+        self.attaches(&id, files);
         self.deliver(&id);
         id
     }
@@ -228,6 +236,26 @@ impl DiscordServer {
             channel.messages.push(id);
         }
         id.to_string()
+    }
+
+    /// Puts files below a person's message of which the bot has not been told yet.
+    pub fn attaches(&self, message: &str, files: &[(&str, &[u8])]) {
+        let mut state = self.core.state();
+        let mut ids = Vec::new();
+        for (name, bytes) in files {
+            let id = state.ids.next();
+            let kind = "application/octet-stream".to_owned();
+            state.files.insert(id, File { name: (*name).to_owned(), kind, bytes: bytes.to_vec() });
+            ids.push(id);
+        }
+        if let Some(message) = message.parse().ok().and_then(|id: u64| state.messages.get_mut(&id)) {
+            message.attachments.extend(ids);
+        }
+    }
+
+    /// The addresses of all files that were handed out before are good no more, as they are after a day.
+    pub fn expire_addresses(&self) {
+        self.core.state().signature += 1;
     }
 
     /// Tells the bot of a person's message, for the first time or once more.

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) channels_by_name: HashMap<(u64, String), u64>,
     pub(super) messages: HashMap<u64, Message>,
     pub(super) files: HashMap<u64, File>,
+    /// What the addresses of files are signed with now.
+    pub(super) signature: u64,
     /// The first message with a nonce in a channel, and when it came.
     pub(super) nonces: HashMap<(u64, String), (u64, Instant)>,
     pub(super) commands: Vec<Registered>,
@@ -70,6 +72,7 @@ impl State {
             channels_by_name: HashMap::new(),
             messages: HashMap::new(),
             files: HashMap::new(),
+            signature: 1,
             nonces: HashMap::new(),
             commands: Vec::new(),
             created_commands: 0,

@@ -156,7 +156,7 @@ fn from_form(key: &str, value: &str) -> Value {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HashMap<&'static str, String>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
     pub(crate) is_json: bool,
 }
 
@@ -166,11 +166,15 @@ impl Reply {
     }
 
     pub(crate) fn with(status: StatusCode, body: &Value) -> Self {
-        Self { status, headers: HashMap::new(), body: body.to_string(), is_json: true }
+        Self { status, headers: HashMap::new(), body: body.to_string().into_bytes(), is_json: true }
     }
 
     pub(crate) fn text(status: StatusCode, body: &str) -> Self {
-        Self { status, headers: HashMap::new(), body: body.to_owned(), is_json: false }
+        Self { status, headers: HashMap::new(), body: body.as_bytes().to_vec(), is_json: false }
+    }
+
+    pub(crate) fn bytes(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, headers: HashMap::new(), body, is_json: false }
     }
 
     pub(crate) fn too_many(seconds: u64) -> Self {

@@ -104,6 +104,10 @@ impl Server for SlackServer {
         self.workspace.say(name, place, text, true)
     }
 
+    async fn sends(&self, name: &str, place: &Thread, words: &str, files: &[(&str, &[u8])]) -> String {
+        self.workspace.share(name, place, words, files)
+    }
+
     /// Slack's reply is a message in the thread of the other one.
     async fn replies(&self, name: &str, place: &Thread, message: &str, text: &str) -> String {
         let thread = place.thread.clone().unwrap_or_else(|| message.to_owned());

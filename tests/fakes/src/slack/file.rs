@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::slack::state::BOT_USER;
-
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) title: String,
+    /// Who shared it.
+    pub(crate) user: String,
+    pub(crate) base: String,
     pub(crate) ticket: String,
     /// How many bytes were announced.
     pub(crate) length: usize,
@@ -19,7 +20,7 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn show(&self) -> Value {
-        let link = format!("https://files.slack.com/files-pri/{}/{}", self.id, "file");
+        let link = format!("{}/files-pri/{}/file", self.base, self.id);
         json!({
             "id": self.id,
             "created": self.created,
@@ -29,7 +30,7 @@ impl File {
             "mimetype": "text/plain",
             "filetype": "text",
             "pretty_type": "Plain Text",
-            "user": BOT_USER,
+            "user": self.user,
             "editable": false,
             "size": self.content.as_ref().map_or(0, Vec::len),
             "mode": "hosted",

@@ -19,7 +19,7 @@ use crate::slack::{
     reader::list,
     road::{Refusals, Road},
     state::BOT_USER,
-    web::plain_refusal,
+    web::{BOT_TOKEN, plain_refusal},
     workspace::Workspace,
 };
 
@@ -33,6 +33,8 @@ impl Workspace {
             id: id.clone(),
             title: name.clone(),
             name,
+            user: BOT_USER.to_owned(),
+            base: self.base.clone(),
             ticket: ticket.clone(),
             length: usize::try_from(length).unwrap_or(usize::MAX),
             content: None,
@@ -110,6 +112,39 @@ impl Workspace {
         file.content = Some(content);
         Reply::text(StatusCode::OK, &format!("OK - {length}"))
     }
+}
+
+/// The content of a file, for whoever shows a token that may read it; others are sent to the page for signing in.
+pub(crate) async fn download(
+    Shared(workspace): Shared<Arc<Workspace>>,
+    Path((id, _)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let road = Road {
+        route: "download".to_owned(),
+        channel: None,
+        body: json!({ "file": id }),
+        bucket: "download".to_owned(),
+        is_post: false,
+        rate: (50, 50),
+    };
+    let refusals = Refusals {
+        refuse: plain_refusal(StatusCode::FORBIDDEN, "access_denied"),
+        gone: plain_refusal(StatusCode::NOT_FOUND, "file_not_found"),
+    };
+    let done = Arc::clone(&workspace);
+    let content = move || {
+        let is_let_in = token == format!("Bearer {BOT_TOKEN}") && done.check_scope("files:read").is_ok();
+        if !is_let_in {
+            return plain_refusal(StatusCode::FOUND, "sign_in");
+        }
+        match done.state().files.get(&id).and_then(|file| file.content.clone()) {
+            Some(content) => Reply::bytes(content),
+            None => plain_refusal(StatusCode::NOT_FOUND, "file_not_found"),
+        }
+    };
+    workspace.go(road, refusals, content).await
 }
 
 /// `POST` of the content to the address that was given out: as it is, or as the first part of a form.

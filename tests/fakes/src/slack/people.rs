@@ -9,6 +9,7 @@ use crate::{
     Seen,
     slack::{
         clock,
+        file::File,
         message::Message,
         state::{BOT_USER, State},
         typed::{self, Typed},
@@ -25,6 +26,43 @@ impl Workspace {
         let (ts, events) = {
             let mut state = self.state();
             let ts = add_message(&mut state, name, place, text, to_bot);
+            let events = self.message_events(&mut state, &place.channel, &ts);
+            (ts, events)
+        };
+        self.wire.changed();
+        self.tell_all(events);
+        ts
+    }
+
+    /// A person shares files in one message, which begins with a mention of the bot if it has words.
+    ///
+    /// # Panics
+    /// Where there is no such conversation or thread.
+    pub(crate) fn share(self: &Arc<Self>, name: &str, place: &Thread, words: &str, files: &[(&str, &[u8])]) -> String {
+        let (ts, events) = {
+            let mut state = self.state();
+            let user = state.user(name);
+            let ids: Vec<String> = files
+                .iter()
+                .map(|(name, content)| {
+                    let id = state.make_id('F');
+                    let file = File {
+                        id: id.clone(),
+                        name: (*name).to_owned(),
+                        title: (*name).to_owned(),
+                        user: user.clone(),
+                        base: self.base.clone(),
+                        ticket: String::new(),
+                        length: content.len(),
+                        content: Some(content.to_vec()),
+                        is_shared: true,
+                        created: clock::seconds(),
+                    };
+                    state.files.insert(id.clone(), file);
+                    id
+                })
+                .collect();
+            let ts = add_message_with(&mut state, name, place, words, !words.is_empty(), ids);
             let events = self.message_events(&mut state, &place.channel, &ts);
             (ts, events)
         };
@@ -94,6 +132,17 @@ impl Workspace {
 }
 
 fn add_message(state: &mut State, name: &str, place: &Thread, text: &str, to_bot: bool) -> String {
+    add_message_with(state, name, place, text, to_bot, Vec::new())
+}
+
+fn add_message_with(
+    state: &mut State,
+    name: &str,
+    place: &Thread,
+    text: &str,
+    to_bot: bool,
+    files: Vec<String>,
+) -> String {
     let user = state.user(name);
     let Typed { text, blocks } = typed::message(state, to_bot.then_some(BOT_USER), text);
     let client_msg_id = Some(state.random.uuid());
@@ -108,6 +157,7 @@ fn add_message(state: &mut State, name: &str, place: &Thread, text: &str, to_bot
         blocks,
         has_markup: true,
         client_msg_id,
+        files,
         ..Message::default()
     };
     state.add(&place.channel, message).unwrap_or_else(|| panic!("there is no channel `{place}`"))
@@ -129,6 +179,7 @@ fn shown(state: &State, place: &Thread, ts: &str) -> Value {
 
 fn see(state: &State, message: &Message) -> Seen {
     let files = message.files.iter().filter_map(|id| state.files.get(id));
+    let contents = files.clone().map(|file| file.content.clone().unwrap_or_default()).collect();
     Seen {
         id: message.ts.clone(),
         is_ours: message.is_ours(),
@@ -143,6 +194,7 @@ fn see(state: &State, message: &Message) -> Seen {
                 (file.name.clone(), String::from_utf8_lossy(content).into_owned())
             })
             .collect(),
+        contents,
         pings: message.reading.pings.clone(),
     }
 }

@@ -67,6 +67,7 @@ impl Default for SlackOptions {
                 "chat:write",
                 "commands",
                 "files:read",
+                "files:read",
                 "files:write",
                 "groups:history",
                 "groups:read",
@@ -124,6 +125,7 @@ impl Workspace {
             .route("/api/{method}", routing::any(web::answer))
             .route("/link/", routing::get(socket::accept))
             .route("/upload/v1/{ticket}", routing::post(files::upload))
+            .route("/files-pri/{id}/{name}", routing::get(files::download))
             .route("/respond/{secret}", routing::post(response_url::answer))
             .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
             .with_state(Arc::clone(&workspace));

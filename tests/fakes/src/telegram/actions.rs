@@ -85,13 +85,21 @@ impl Account {
         }
     }
 
-    pub(crate) fn send_file(&self, name: &str, place: Place, file: &str, content: &str, caption: &str) -> i64 {
+    pub(crate) fn send_files(&self, name: &str, place: Place, files: &[(&str, &[u8])], caption: &str) -> i64 {
         let mut state = self.state();
-        let body = typed::messages(caption).into_iter().next().unwrap_or_default();
-        let mut message = state.written(name, place, body, None, self.now());
-        message.document = Some(state.store(file, content.as_bytes().to_vec()));
-        let chat = state.current(place.chat);
-        self.receive(&mut state, chat, message)
+        let mut first = None;
+        let album = (files.len() > 1).then(|| format!("9{:015}", state.files.len()));
+        for (file, content) in files {
+            let caption = if first.is_none() { caption } else { "" };
+            let body = typed::messages(caption).into_iter().next().unwrap_or_default();
+            let mut message = state.written(name, place, body, None, self.now());
+            message.document = Some(state.store(file, content.to_vec()));
+            message.album.clone_from(&album);
+            let chat = state.current(place.chat);
+            let id = self.receive(&mut state, chat, message);
+            first.get_or_insert(id);
+        }
+        first.unwrap_or(0)
     }
 
     /// Opens a topic, and answers its id.

@@ -23,6 +23,9 @@ const ACTIONS: [&str; 11] = [
     "upload_video_note",
 ];
 
+/// Bots can download no larger files (getFile).
+const LARGEST_DOWNLOAD: usize = 20 * 1024 * 1024;
+
 impl Account {
     pub(crate) fn get_me(&self) -> Value {
         let state = self.state();
@@ -111,6 +114,9 @@ impl Account {
         let state = self.state();
         let document = parameters.text("file_id").and_then(|id| state.files.get(id));
         let Some(document) = document else { return Err(Refusal::bad("invalid file_id")) };
+        if document.content.len() > LARGEST_DOWNLOAD {
+            return Err(Refusal::bad("file is too big"));
+        }
         Ok(json!({
             "file_id": document.file_id,
             "file_unique_id": format!("u{}", document.file_id),

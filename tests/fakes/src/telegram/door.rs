@@ -68,6 +68,12 @@ impl Server for TelegramServer {
         self.account.write(name, Place::of(place), text, Some(above)).to_string()
     }
 
+    /// Several files are an album: a message for each, the words below the first.
+    async fn sends(&self, name: &str, place: &Thread, words: &str, files: &[(&str, &[u8])]) -> String {
+        let words = if words.is_empty() { String::new() } else { format!("@{} {words}", self.bot()) };
+        self.account.send_files(name, Place::of(place), files, &words).to_string()
+    }
+
     async fn edits(&self, name: &str, place: &Thread, message: &str, text: &str) {
         let id = message.parse().expect("ids of messages are numbers");
         self.account.rewrite(name, Place::of(place), id, text);

@@ -23,6 +23,8 @@ pub(crate) struct Message {
     pub(crate) entities: Vec<Value>,
     pub(crate) markup: Option<Value>,
     pub(crate) document: Option<Document>,
+    /// The album that it belongs to.
+    pub(crate) album: Option<String>,
     /// A note of the chat itself: the field and its value.
     pub(crate) service: Option<(&'static str, Value)>,
     /// The emoji with which the bot reacted.
@@ -53,6 +55,7 @@ impl Message {
             entities: Vec::new(),
             markup: None,
             document: None,
+            album: None,
             service: None,
             reaction: None,
             earlier: Vec::new(),
@@ -116,6 +119,9 @@ impl Message {
                     json[entities] = json!(self.entities);
                 }
             }
+        }
+        if let Some(album) = &self.album {
+            json["media_group_id"] = json!(album);
         }
         // A reply keyboard is never shown in the message.
         if let Some(markup) = self.markup.as_ref().filter(|markup| markup.get("inline_keyboard").is_some()) {

@@ -20,6 +20,7 @@ pub(crate) fn seen(message: &Message, state: &State) -> Seen {
         private_to: None,
         reply_to: message.reply_to.map(|id| id.to_string()),
         files: file.collect(),
+        contents: message.document.iter().map(|file| file.content.clone()).collect(),
         pings: pings(message, state),
     }
 }
