@@ -46,6 +46,7 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
         run: run.clone(),
         calls: calls.clone(),
         socket: spec.socket.clone(),
+        home: rundir.parent().and_then(Path::parent).unwrap_or(rundir).to_owned(),
         is_open: spec.task.is_some(),
     };
     in_background("server", move || server.serve(listener))?;

@@ -190,6 +190,8 @@ fn a_superseded_worker_writes_nothing() {
     assert!(Command::new("kill").args(["-STOP".to_owned(), worker.to_string()]).status().unwrap().success());
     home.ok(&format!("reclaim {id}"));
     until("the second run works", || home.work("up.2").exists().then_some(()));
+    let noted = "SELECT count(*) FROM runs WHERE id = 2 AND worker_pid IS NOT NULL";
+    until("the start of the second run is noted", || (home.count(noted) == 1).then_some(()));
     // The first worker is gone before the second one begins, although it was stopped.
     assert!(!fs::exists(format!("/proc/{worker}")).unwrap());
     let before = home.contents();
