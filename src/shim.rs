@@ -2,10 +2,12 @@
 //! and leaves a record of how it ended. It goes on while the gateway is away.
 
 mod calls;
+mod cgroup;
 pub mod client;
 mod confinement;
 mod learn;
 mod log;
+mod outbox;
 mod protocol;
 mod record;
 mod run;
@@ -23,6 +25,7 @@ use std::{
 
 pub use self::{
     calls::{Call, changes_the_board, pending_calls},
+    cgroup::{Control, clear_leftovers, control, is_in_leaf},
     confinement::{Confinement, Power, power},
     learn::learned_session,
     log::newest as newest_output,

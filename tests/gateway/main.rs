@@ -9,6 +9,7 @@ mod gc;
 mod handoff;
 mod here;
 mod home;
+mod hostile;
 mod lane;
 mod mcp;
 mod outbox;
