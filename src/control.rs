@@ -130,6 +130,7 @@ impl Control {
                 () = shutdown.cancelled() => return Ok(()),
             }
             if matches!(serde_json::from_slice(&line), Ok(Ask::Takeover)) {
+                let stream = lines.into_inner().reunite(writing).map_err(io::Error::other)?;
                 return self.hand_over(stream, &peer).await;
             }
             let mut answer = self.answer(&line, &peer).await;
