@@ -158,6 +158,8 @@ pub(crate) fn ping(kind: Kind, task: &Task, run: Option<&Run>) -> Announcement {
         "done"
     } else if kind == Kind::GaveUp {
         "failed"
+    } else if kind == Kind::BudgetSpent {
+        "out of budget"
     } else {
         kind.as_str()
     };
@@ -190,6 +192,11 @@ fn state(sight: &Sight<'_>) -> String {
         },
         Status::Running if run.is_some_and(|run| run.review.is_some()) => "under review".to_owned(),
         Status::Running => "running".to_owned(),
+        Status::Blocked
+            if run.is_some_and(|run| run.outcome == Some(Outcome::BudgetSpent)) && task.block_kind.is_none() =>
+        {
+            "out of budget".to_owned()
+        }
         Status::Blocked if run.is_some_and(|run| run.outcome.is_some_and(is_failure)) && task.last_error.is_some() => {
             "gave up".to_owned()
         }
@@ -225,6 +232,12 @@ fn footer(state: String, task: &Task, run: Option<&Run>, now: Millis) -> String 
         }
         footer.push_str(&format!(" · attempt {}", run.attempt));
     }
+    if !task.cost.is_zero() {
+        footer.push_str(&match task.max_cost {
+            Some(most) => format!(" · cost {} of {most}", task.cost),
+            None => format!(" · cost {}", task.cost),
+        });
+    }
     footer.push_str(&format!(" · {}", task.id));
     footer
 }
@@ -236,7 +249,8 @@ fn is_failure(outcome: Outcome) -> bool {
         | Outcome::TimedOut
         | Outcome::SpawnFailed
         | Outcome::ProtocolViolation
-        | Outcome::GaveUp => true,
+        | Outcome::GaveUp
+        | Outcome::BudgetSpent => true,
         Outcome::Completed
         | Outcome::InReview
         | Outcome::Approved

@@ -3,7 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    board::id::{ProfileName, TaskId},
+    board::{
+        Amount,
+        id::{ProfileName, TaskId},
+    },
     clock::Millis,
 };
 
@@ -37,6 +40,10 @@ pub struct Run {
     pub error: Option<String>,
     /// The review that it is for; none where it does the work itself.
     pub review: Option<i64>,
+    /// What its worker reported that it has cost.
+    pub cost: Amount,
+    /// When its worker ended, where that was known before the run was closed.
+    pub worker_ended_at: Option<Millis>,
 }
 
 impl Run {
@@ -72,6 +79,8 @@ pub enum Outcome {
     ProtocolViolation,
     RateLimited,
     GaveUp,
+    /// Its task may use no more time or money.
+    BudgetSpent,
 }
 
 impl Outcome {
@@ -92,6 +101,7 @@ impl Outcome {
             Self::ProtocolViolation => "protocol_violation",
             Self::RateLimited => "rate_limited",
             Self::GaveUp => "gave_up",
+            Self::BudgetSpent => "budget_spent",
         }
     }
 }

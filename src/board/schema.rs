@@ -38,11 +38,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (6, include_str!("../../migrations/sqlite/0006_lanes.sql")),
     (7, include_str!("../../migrations/sqlite/0007_access.sql")),
     (8, include_str!("../../migrations/sqlite/0008_files.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0009_reviews.sql")),
+    (9, include_str!("../../migrations/sqlite/0009_reviews.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0010_budgets.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 9;
+pub const VERSION: i64 = 10;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

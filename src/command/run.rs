@@ -5,6 +5,7 @@ mod agent;
 mod attach;
 mod audit;
 mod boards;
+mod budget;
 mod create;
 mod dispatch;
 mod gc;
@@ -12,6 +13,7 @@ mod here;
 mod outbox;
 mod review;
 mod settings;
+mod status;
 mod tasks;
 mod threads;
 
@@ -32,6 +34,7 @@ use crate::{
 };
 
 use self::attach::Stored;
+pub(crate) use self::budget::of_profile;
 pub(crate) use self::dispatch::{is_paused, is_paused_by_hand, paused_profiles};
 pub(super) use self::here::{here, wanted};
 pub(crate) use self::{access::readable, agent::in_lane};
@@ -122,6 +125,7 @@ pub(super) fn changes_tasks(verb: &Operate) -> bool {
         | Operate::Reclaim(_)
         | Operate::Retry(_)
         | Operate::Cancel(_)
+        | Operate::Budget(_)
         | Operate::Agent(_) => true,
         Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Threads(_) | Operate::Gc(_) => false,
     }
@@ -135,6 +139,7 @@ pub(super) async fn operate(desk: &Desk, caller: &Caller, verb: &Operate, tx: &m
         Operate::Reclaim(args) => tasks::reclaim(desk, caller, args, tx).await,
         Operate::Retry(args) => tasks::retry(desk, caller, args, tx).await,
         Operate::Cancel(args) => tasks::cancel(desk, caller, args, tx).await,
+        Operate::Budget(args) => budget::budget(desk, caller, args, tx).await,
         Operate::Agent(args) => agent::agent(desk, caller, args, tx).await,
         Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Threads(_) | Operate::Gc(_) => {
             Err(Error::refused(Reason::Invalid, "this is no change of tasks"))
