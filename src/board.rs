@@ -4,11 +4,13 @@
 //! committed. Nothing is sent or spawned inside one.
 
 pub mod actor;
+mod amount;
 pub mod announcement;
 pub mod attachment;
 pub mod attempt;
 pub mod audit;
 pub mod block;
+pub mod budget;
 pub mod button;
 pub mod card;
 pub mod claim;
@@ -54,6 +56,7 @@ use std::{
 };
 
 pub use actor::{Actor, Remit};
+pub use amount::Amount;
 pub use db::{Tx, Wake};
 pub use error::{Error, Fault, Reason, Refusal};
 pub use id::{BoardSlug, ProfileName, TaskId};

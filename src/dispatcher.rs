@@ -51,7 +51,7 @@ use crate::{
     clock::Millis,
     command::{Desk, is_paused_by_hand, paused_profiles},
     gateway::lock::GatewayLock,
-    settings::Settings,
+    settings::{Profile, Settings},
     shim::Token,
 };
 
@@ -423,6 +423,12 @@ impl Dispatcher {
             candidate.is_gone = self.has_no_directory(board, &task, look.dry_run).await?;
             hindrance = scene.hindrance(&candidate);
         }
+        let is_spent = matches!(hindrance, Some(Hindrance::BudgetSpent(_)));
+        if is_spent && task.status == Status::Ready && !look.dry_run {
+            self.hold_for_budget(board, &task, scene.settings).await?;
+            report.gave_up.push(task.id);
+            return Ok(Fate::Moved);
+        }
         if let Some(hindrance) = hindrance {
             return Ok(Fate::Held(hindrance));
         }
@@ -474,6 +480,19 @@ impl Dispatcher {
         let live = self.attempt.begin(board.clone(), claim, profile.clone(), ground, look.failure_limit);
         self.live.insert(key, live);
         Ok(Fate::Moved)
+    }
+
+    /// Blocks a ready task that may use no more time or money, and has that told.
+    async fn hold_for_budget(&self, board: &Board, task: &Task, settings: &Settings) -> Result<(), Error> {
+        let profile = task.assignee.as_ref().and_then(|name| settings.profiles.get(name));
+        let budget = profile.map(Profile::budget).unwrap_or_default();
+        let mut tx = board.write().await?;
+        match tx.stop_if_spent(&task.id, budget, self.desk.now()).await {
+            Ok(_) => tx.commit().await,
+            // It was changed meanwhile; the next look sees how.
+            Err(Error::Refused(_)) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The tasks that may start by what the board says, with whether there are more behind them. What is known to be

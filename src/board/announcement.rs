@@ -101,6 +101,15 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
             format!("To try again: `{kanban} retry {id}`; what it wrote: `{kanban} log {id}`"),
             after_a_failure(&task.id),
         ),
+        Kind::BudgetSpent => (
+            "out of budget",
+            said("error"),
+            format!(
+                "It is held until somebody raises its budget: `{kanban} {}`; what it wrote: `{kanban} log {id}`",
+                said("command")
+            ),
+            vec![show(&task.id), log(&task.id), cancel(&task.id)],
+        ),
         Kind::Crashed | Kind::SpawnFailed | Kind::Lost | Kind::ProtocolViolation | Kind::TimedOut => {
             let next = match payload.get("retry_in_seconds").and_then(Value::as_i64) {
                 Some(seconds) => format!("It tries again in {}.", span(seconds * 1000)),
@@ -184,6 +193,9 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
             footer.push_str(&format!(" · {}", span(ended - run.started_at)));
         }
         footer.push_str(&format!(" · attempt {}", run.attempt));
+    }
+    if !task.cost.is_zero() {
+        footer.push_str(&format!(" · cost {}", task.cost));
     }
     footer.push_str(&format!(" · {id}"));
     body.push(Block::Footer(footer));
@@ -282,7 +294,10 @@ fn after_the_end(id: &TaskId) -> Vec<Offer> {
 
 /// What needs a person goes before what became of a task.
 fn urgency(kind: Kind) -> Urgency {
-    if matches!(kind, Kind::Blocked | Kind::BlockLoopDetected | Kind::ReviewRequested | Kind::GaveUp) {
+    if matches!(
+        kind,
+        Kind::Blocked | Kind::BlockLoopDetected | Kind::ReviewRequested | Kind::GaveUp | Kind::BudgetSpent
+    ) {
         Urgency::Question
     } else {
         Urgency::News

@@ -103,6 +103,16 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// What went wrong, where something did.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Failed { error } | Self::NotStarted { error } | Self::Lost { error } => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl Patience {
     fn backoff(&self, failures: i64) -> i64 {
         let doublings = u32::try_from(failures - 1).unwrap_or(0).min(30);

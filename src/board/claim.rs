@@ -226,7 +226,12 @@ impl Tx {
     pub(crate) async fn end_run(&mut self, id: i64, end: End<'_>, now: Millis) -> Result<Option<Run>, Error> {
         // A person who ends a run leaves a worker behind that the dispatcher has to stop.
         self.wakes_dispatcher();
-        Ok(sql!(self, END_RUN, id, now, end.outcome, end.by, end.summary, end.metadata, end.error; fetch_optional))
+        let closed: Option<Run> =
+            sql!(self, END_RUN, id, now, end.outcome, end.by, end.summary, end.metadata, end.error; fetch_optional);
+        if let Some(run) = &closed {
+            self.add_work(run).await?;
+        }
+        Ok(closed)
     }
 
     /// Records hand-off text for a task that nobody had claimed, as a run of no length.

@@ -53,6 +53,14 @@ impl Tx {
         Ok(())
     }
 
+    /// The newest comments of a task, oldest first, and how many there are in all.
+    pub async fn last_comments(&mut self, id: &TaskId, most: i64) -> Result<(Vec<Comment>, i64), Error> {
+        let (all,): (i64,) = sql!(self, COUNT_COMMENTS, id; fetch_one);
+        let mut newest: Vec<Comment> = sql!(self, LAST_COMMENTS, id, most; fetch_all);
+        newest.reverse();
+        Ok((newest, all))
+    }
+
     /// The comments of a task, oldest first.
     pub async fn comments(&mut self, id: &TaskId) -> Result<Vec<Comment>, Error> {
         Ok(sql!(self, COMMENTS, id; fetch_all))

@@ -5,6 +5,8 @@ use serde_json::json;
 use crate::{
     board::{
         actor::{Actor, Remit},
+        amount::Amount,
+        budget::Budget,
         db::{Tx, sql},
         error::{Error, refuse},
         event::Kind,
@@ -40,6 +42,7 @@ pub struct NewTask {
     pub goal_mode: bool,
     pub max_retries: Option<i64>,
     pub max_runtime_seconds: Option<i64>,
+    pub budget: Budget,
     pub idempotency_key: Option<String>,
     pub session_id: Option<String>,
     pub triage: bool,
@@ -139,7 +142,7 @@ impl Tx {
         for parent in &parents {
             sql!(self, INSERT_LINK, parent, &id; execute);
         }
-        let task = Task {
+        let mut task = Task {
             id,
             title: title.to_owned(),
             body: body.map(str::to_owned),
@@ -174,7 +177,12 @@ impl Tx {
             block_recurrences: 0,
             parents_waived: false,
             not_before: new.at.filter(|_| status == Status::Scheduled),
+            max_total_seconds: None,
+            max_cost: None,
+            cost: Amount::default(),
+            worked_ms: 0,
         };
+        self.insert_budget(&mut task, new.budget).await?;
         let payload = json!({
             "assignee": task.assignee, "status": task.status, "parents": parents, "tenant": task.tenant,
             "branch_name": task.branch_name,
@@ -216,6 +224,7 @@ fn check(new: &NewTask) -> Result<(), Error> {
     let counts = [
         ("--max-retries", new.max_retries, "counts the failed attempts that are allowed in all"),
         ("--max-runtime", new.max_runtime_seconds, "is a time limit in seconds"),
+        ("--max-total-runtime", new.budget.total_seconds, "is a time limit in seconds"),
         ("--goal-max-turns", new.goal_max_turns, "counts turns"),
     ];
     for (flag, count, meaning) in counts {

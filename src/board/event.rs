@@ -63,6 +63,7 @@ kinds! {
     TimedOut "timed_out",
     Reclaimed "reclaimed",
     GaveUp "gave_up",
+    BudgetSpent "budget_spent",
     ReviewRequested "review_requested",
     ReviewAssigned "review_assigned",
     ChangesRequested "changes_requested",

@@ -158,6 +158,8 @@ pub(crate) fn ping(kind: Kind, task: &Task, run: Option<&Run>) -> Announcement {
         "done"
     } else if kind == Kind::GaveUp {
         "failed"
+    } else if kind == Kind::BudgetSpent {
+        "out of budget"
     } else {
         kind.as_str()
     };
@@ -191,6 +193,11 @@ fn state(sight: &Sight<'_>) -> String {
         },
         Status::Running if run.is_some_and(|run| run.review.is_some()) => "under review".to_owned(),
         Status::Running => "running".to_owned(),
+        Status::Blocked
+            if run.is_some_and(|run| run.outcome == Some(Outcome::BudgetSpent)) && task.block_kind.is_none() =>
+        {
+            "out of budget".to_owned()
+        }
         Status::Blocked
             if run.is_some_and(|run| run.outcome.is_some_and(Outcome::is_failure)) && task.last_error.is_some() =>
         {
@@ -227,6 +234,12 @@ fn footer(state: String, task: &Task, run: Option<&Run>, now: Millis) -> String 
             footer.push_str(&format!(" · {}", span(took)));
         }
         footer.push_str(&format!(" · attempt {}", run.attempt));
+    }
+    if !task.cost.is_zero() {
+        footer.push_str(&match task.max_cost {
+            Some(most) => format!(" · cost {} of {most}", task.cost),
+            None => format!(" · cost {}", task.cost),
+        });
     }
     footer.push_str(&format!(" · {}", task.id));
     footer

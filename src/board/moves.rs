@@ -35,6 +35,8 @@ pub enum Action {
     Fail,
     /// It failed as often as is allowed.
     GiveUp,
+    /// Its budget is used up.
+    SpendBudget,
 }
 
 /// Where a move leads.
@@ -172,10 +174,16 @@ pub const MOVES: &[Move] = &[
         to: To::Status(Blocked),
         guard: "as many failed attempts as allowed",
     },
+    Move {
+        action: Action::SpendBudget,
+        from: &[Ready, Running],
+        to: To::Status(Blocked),
+        guard: "it has used all the time or money that it may; its worker is stopped",
+    },
 ];
 
 impl Action {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ParentsSatisfied,
         Self::ParentAdded,
         Self::Claim,
@@ -200,6 +208,7 @@ impl Action {
         Self::Delete,
         Self::Fail,
         Self::GiveUp,
+        Self::SpendBudget,
     ];
 
     /// The row of the table for this action.
@@ -239,6 +248,7 @@ impl Action {
             Self::Delete => "archive --rm",
             Self::Fail => "attempt failed",
             Self::GiveUp => "gave up",
+            Self::SpendBudget => "budget spent",
         }
     }
 }

@@ -3,7 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    board::id::{ProfileName, TaskId},
+    board::{
+        Amount,
+        id::{ProfileName, TaskId},
+    },
     clock::Millis,
 };
 
@@ -43,6 +46,10 @@ pub struct Run {
     pub session_known: i64,
     /// How the run had ended whose session it goes on in; none in a new session.
     pub resumed_after: Option<ResumedAfter>,
+    /// What its worker reported that it has cost.
+    pub cost: Amount,
+    /// When its worker ended, where that was known before the run was closed.
+    pub worker_ended_at: Option<Millis>,
 }
 
 /// What a run follows that goes on in a session of before.
@@ -110,6 +117,8 @@ pub enum Outcome {
     /// Its agent did not know the session any more that it was to go on in.
     SessionGone,
     GaveUp,
+    /// Its task may use no more time or money.
+    BudgetSpent,
 }
 
 impl Outcome {
@@ -132,6 +141,7 @@ impl Outcome {
             Self::AuthFailed => "auth_failed",
             Self::SessionGone => "session_gone",
             Self::GaveUp => "gave_up",
+            Self::BudgetSpent => "budget_spent",
         }
     }
 
@@ -143,7 +153,8 @@ impl Outcome {
             | Self::TimedOut
             | Self::SpawnFailed
             | Self::ProtocolViolation
-            | Self::GaveUp => true,
+            | Self::GaveUp
+            | Self::BudgetSpent => true,
             Self::Completed
             | Self::InReview
             | Self::Approved

@@ -42,11 +42,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (10, include_str!("../../migrations/sqlite/0010_artifacts.sql")),
     (11, include_str!("../../migrations/sqlite/0011_sessions.sql")),
     (12, include_str!("../../migrations/sqlite/0012_parks.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0013_incoming.sql")),
+    (13, include_str!("../../migrations/sqlite/0013_incoming.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0014_budgets.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 13;
+pub const VERSION: i64 = 14;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

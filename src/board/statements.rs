@@ -7,7 +7,8 @@ macro_rules! task {
         "id, title, body, assignee, status, priority, tenant, workspace_kind, workspace_path, branch_name, project_id, \
          skills, goal_mode, goal_max_turns, max_retries, max_runtime_seconds, idempotency_key, session_id, \
          workflow_template_id, current_step_key, created_by, creator_run, created_at, started_at, completed_at, result, \
-         current_run, failures, last_error, block_kind, block_reason, block_recurrences, parents_waived, not_before"
+         current_run, failures, last_error, block_kind, block_reason, block_recurrences, parents_waived, not_before, \
+         max_total_seconds, max_cost, cost, worked_ms"
     };
 }
 
@@ -15,7 +16,7 @@ macro_rules! run {
     () => {
         "id, task_id, attempt, profile, step_key, token_hash, holder, claim_expires, workspace, worker_pid, \
          worker_start_time, boot_id, max_runtime_seconds, last_heartbeat_at, heartbeat_note, started_at, ended_at, \
-         outcome, ended_by, summary, metadata, error, review, session, session_known, resumed_after"
+         outcome, ended_by, summary, metadata, error, review, session, session_known, resumed_after, cost, worker_ended_at"
     };
 }
 
@@ -157,9 +158,22 @@ statements! {
         block_recurrences = CASE WHEN $2 = 'blocked' THEN 0 ELSE block_recurrences END WHERE id = $1";
     SET_ARCHIVED = "UPDATE tasks SET status = 'archived', current_run = NULL, not_before = NULL WHERE id = $1";
     SET_WORKSPACE = "UPDATE tasks SET workspace_path = $2 WHERE id = $1";
+    SET_BUDGET = "UPDATE tasks SET max_total_seconds = $2, max_cost = $3 WHERE id = $1";
+    ADD_COST = "UPDATE tasks SET cost = cost + $2 WHERE id = $1";
+    ADD_RUN_COST = "UPDATE runs SET cost = cost + $2 WHERE id = $1";
+    ADD_WORK = "UPDATE tasks SET worked_ms = worked_ms + $2 WHERE id = $1";
+    SET_WORKER_ENDED = "UPDATE runs SET worker_ended_at = $2 WHERE id = $1 AND ended_at IS NULL AND worker_ended_at IS NULL";
     DELETE_TASK = "DELETE FROM tasks WHERE id = $1";
     COUNTS = "SELECT status, assignee, CAST(count(*) AS BIGINT) FROM tasks WHERE status <> 'archived' GROUP BY status, assignee \
         ORDER BY status, assignee";
+    // By assignee, from the index alone.
+    WAITING = "SELECT status, assignee, CAST(count(*) AS BIGINT) FROM tasks \
+        WHERE status IN ('triage', 'todo', 'scheduled', 'ready', 'blocked', 'review') GROUP BY status, assignee";
+    // Questions, spent budgets, and whatever else was given up; $1 is how the reason of a spent budget begins.
+    HELD = "SELECT status, CAST(coalesce(sum(CASE WHEN block_kind = 'needs_input' THEN 1 ELSE 0 END), 0) AS BIGINT) AS questions, \
+        CAST(coalesce(sum(CASE WHEN last_error = block_reason AND substr(block_reason, 1, length($1)) = $1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS spent, \
+        CAST(coalesce(sum(CASE WHEN last_error = block_reason THEN 1 ELSE 0 END), 0) AS BIGINT) AS given_up \
+        FROM tasks WHERE status IN ('blocked', 'triage') GROUP BY status";
     OLDEST_READY = "SELECT CAST(min(created_at) AS BIGINT) FROM tasks WHERE status = 'ready'";
     CREATED_BY_RUNS_OF = "SELECT id FROM tasks WHERE id = $1 AND creator_run IN (SELECT id FROM runs WHERE task_id = $2)";
     DUE = "SELECT ", task!(), " FROM tasks WHERE not_before IS NOT NULL AND not_before <= $1 AND status = 'scheduled' ORDER BY not_before, id";
@@ -230,8 +244,8 @@ statements! {
     EXPIRED_CLAIMS = "SELECT ", run!(), " FROM runs WHERE ended_at IS NULL AND claim_expires IS NOT NULL AND claim_expires <= $1";
     LAST_COMPLETED_RUN = "SELECT ", run!(), " FROM runs WHERE task_id = $1 AND outcome = 'completed' ORDER BY id DESC LIMIT 1";
     SET_RUN_RESULT = "UPDATE runs SET summary = coalesce($2, summary), metadata = coalesce($3, metadata) WHERE id = $1";
-    RECENT_BY_PROFILE = "SELECT ", run!(), " FROM runs WHERE profile = $1 AND outcome = 'completed' AND task_id <> $2 \
-        AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = runs.task_id AND tasks.tenant IS NOT DISTINCT FROM $3) ORDER BY id DESC LIMIT 5";
+    RECENT_BY_PROFILE = "SELECT ", run!(), " FROM runs WHERE id IN (SELECT id FROM runs WHERE profile = $1 AND outcome = 'completed' AND task_id <> $2 \
+        ORDER BY id DESC LIMIT 500) AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = runs.task_id AND tasks.tenant IS NOT DISTINCT FROM $3) ORDER BY id DESC LIMIT 5";
 
     // Graph
     INSERT_LINK = "INSERT INTO links (parent_id, child_id) VALUES ($1, $2) ON CONFLICT (parent_id, child_id) DO NOTHING";
@@ -250,6 +264,8 @@ statements! {
     // Comments, events, attachments
     INSERT_COMMENT = "INSERT INTO comments (task_id, author, body, created_at) VALUES ($1, $2, $3, $4)";
     COMMENTS = "SELECT id, task_id, author, body, created_at FROM comments WHERE task_id = $1 ORDER BY id";
+    LAST_COMMENTS = "SELECT id, task_id, author, body, created_at FROM comments WHERE task_id = $1 ORDER BY id DESC LIMIT $2";
+    COUNT_COMMENTS = "SELECT CAST(count(*) AS BIGINT) FROM comments WHERE task_id = $1";
     INSERT_EVENT = "INSERT INTO events (task_id, run_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ", event!(), ", \
         CAST(CASE WHEN EXISTS (SELECT 1 FROM watches WHERE watches.task_id = $1 OR watches.task_id IS NULL) THEN 1 ELSE 0 END AS BIGINT) \
         AS is_followed, CAST(CASE WHEN EXISTS (SELECT 1 FROM cards) THEN 1 ELSE 0 END AS BIGINT) AS has_cards";
@@ -266,7 +282,8 @@ statements! {
     // What the ended parents of a task have handed over.
     ARTIFACTS_OF_PARENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments \
         WHERE run_id IS NOT NULL AND task_id IN (SELECT tasks.id FROM links JOIN tasks ON tasks.id = links.parent_id \
-        WHERE links.child_id = $1 AND tasks.status IN ('done', 'archived')) ORDER BY task_id, id";
+        JOIN tasks AS child ON child.id = links.child_id WHERE links.child_id = $1 AND tasks.status IN ('done', 'archived') \
+        AND (tasks.tenant IS NULL OR child.tenant IS NULL OR tasks.tenant = child.tenant)) ORDER BY task_id, id";
     FILE_IN_THREAD = "SELECT id FROM deliveries WHERE thread_id = $1 AND task_id = $2 AND event = 'file' AND instr(post, $3) > 0 LIMIT 1";
     ATTACHMENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments WHERE task_id = $1 ORDER BY id";
     ATTACHMENT = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments WHERE id = $1";
@@ -563,7 +580,7 @@ statements! {
     // The first answer wins.
     ANSWER_QUESTION = "UPDATE questions SET answered_at = $2, answered_by = $3, answer = $4, road = $5 \
         WHERE id = $1 AND answered_at IS NULL AND closed_at IS NULL";
-    LATEST_HOLD = "SELECT ", event!(), " FROM events WHERE task_id = $1 AND kind IN ('blocked', 'block_loop_detected', 'gave_up') \
+    LATEST_HOLD = "SELECT ", event!(), " FROM events WHERE task_id = $1 AND kind IN ('blocked', 'block_loop_detected', 'gave_up', 'budget_spent') \
         ORDER BY id DESC LIMIT 1";
     CLOSE_QUESTION = "UPDATE questions SET closed_at = $2 WHERE task_id = $1 AND answered_at IS NULL AND closed_at IS NULL RETURNING id";
     DELETE_QUESTIONS_OF = "DELETE FROM questions WHERE task_id = $1";
@@ -590,7 +607,7 @@ statements! {
         runs.workspace AS run_workspace, runs.holder, runs.started_at, runs.last_heartbeat_at, tasks.tenant FROM tasks \
         JOIN runs ON runs.id = tasks.current_run WHERE tasks.status = 'running' ORDER BY runs.id";
     COUNT_EVENTS_OF = "SELECT CAST(count(*) AS BIGINT) FROM events WHERE task_id = $1";
-    HAND_OFFS = "SELECT tasks.id AS task_id, tasks.status, tasks.completed_at, tasks.result, runs.ended_at, runs.profile, runs.summary, runs.metadata \
+    HAND_OFFS = "SELECT tasks.id AS task_id, tasks.status, tasks.completed_at, tasks.result, tasks.tenant, runs.ended_at, runs.profile, runs.summary, runs.metadata \
         FROM links JOIN tasks ON tasks.id = links.parent_id LEFT JOIN runs ON runs.id = ( \
             SELECT max(done.id) FROM runs done WHERE done.task_id = tasks.id AND done.outcome = 'completed') \
         WHERE links.child_id = $1 AND tasks.status IN ('done', 'archived') ORDER BY tasks.id";
@@ -706,6 +723,7 @@ mod tests {
                 0,
             ),
             ("READY_ASSIGNEES", READY_ASSIGNEES, &["tasks_to_start (status=? AND assignee>?)"], 0),
+            ("WAITING", WAITING, &["COVERING INDEX"], 1),
             ("PAGE_OF_BOARD", PAGE_OF_BOARD, &["SCAN tasks USING INDEX tasks_on_board"], 1),
             ("PAGE_OF_STATUS", PAGE_OF_STATUS, &["SEARCH tasks USING INDEX tasks_by_status (status=?)"], 0),
             ("OPEN_PARENTS", OPEN_PARENTS, &["SEARCH links USING COVERING INDEX links_by_child (child_id=?)"], 0),

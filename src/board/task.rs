@@ -5,7 +5,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    board::id::{ProfileName, TaskId},
+    board::{
+        Amount,
+        id::{ProfileName, TaskId},
+    },
     clock::Millis,
 };
 
@@ -52,6 +55,13 @@ pub struct Task {
     pub parents_waived: bool,
     /// Scheduled or backing off until then.
     pub not_before: Option<Millis>,
+    /// Workers may be at it for so long over all attempts.
+    pub max_total_seconds: Option<i64>,
+    pub max_cost: Option<Amount>,
+    /// What it has cost, as its workers reported it.
+    pub cost: Amount,
+    /// How long workers were at it, in the runs that are over.
+    pub worked_ms: Millis,
 }
 
 impl Task {

@@ -4,6 +4,7 @@ use kanban_platform::Thread;
 
 use crate::{
     board::{
+        budget::SPENT,
         db::{Tx, sql},
         error::{Error, Reason},
         id::{ProfileName, TaskId},
@@ -71,6 +72,16 @@ pub struct Count {
     pub tasks: i64,
 }
 
+/// What the tasks of one status are held for.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct HeldCount {
+    pub status: Status,
+    pub questions: i64,
+    pub spent: i64,
+    /// Those whose attempts are used up, with those whose budget is spent.
+    pub given_up: i64,
+}
+
 /// A task that is being worked on.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Running {
@@ -96,6 +107,7 @@ pub struct HandedOn {
     pub status: Status,
     pub completed_at: Option<Millis>,
     pub result: Option<String>,
+    pub tenant: Option<String>,
     /// Of its latest completed run, where there is one.
     pub ended_at: Option<Millis>,
     pub profile: Option<ProfileName>,
@@ -183,6 +195,17 @@ impl Tx {
         Ok(rows.into_iter().map(|(status, assignee, tasks)| Count { status, assignee, tasks }).collect())
     }
 
+    /// Counts of the tasks that wait, by status and assignee.
+    pub async fn waiting(&mut self) -> Result<Vec<Count>, Error> {
+        let rows: Vec<(Status, Option<ProfileName>, i64)> = sql!(self, WAITING; fetch_all);
+        Ok(rows.into_iter().map(|(status, assignee, tasks)| Count { status, assignee, tasks }).collect())
+    }
+
+    /// What tasks in triage and blocked ones are held for.
+    pub async fn held(&mut self) -> Result<Vec<HeldCount>, Error> {
+        Ok(sql!(self, HELD, SPENT; fetch_all))
+    }
+
     /// When the oldest ready task was created.
     pub async fn oldest_ready(&mut self) -> Result<Option<Millis>, Error> {
         let (oldest,): (Option<Millis>,) = sql!(self, OLDEST_READY; fetch_one);
@@ -195,7 +218,7 @@ impl Tx {
         Ok(found.map(|(summary,)| summary))
     }
 
-    /// The latest completed runs of a profile's other tasks of the same tenant.
+    /// The latest completed runs of a profile's other tasks of the same tenant, as far as the last five hundred reach.
     pub async fn recent_of_profile(&mut self, task: &Task) -> Result<Vec<Run>, Error> {
         Ok(sql!(self, RECENT_BY_PROFILE, task.assignee.as_ref(), &task.id, task.tenant.as_ref(); fetch_all))
     }

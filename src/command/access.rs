@@ -324,6 +324,7 @@ fn is_for_workers(verb: &Verb) -> bool {
             Operate::Reassign(_)
             | Operate::Reclaim(_)
             | Operate::Retry(_)
+            | Operate::Budget(_)
             | Operate::Dispatch(_)
             | Operate::Outbox(_)
             | Operate::Threads(_)

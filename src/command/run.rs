@@ -6,6 +6,7 @@ mod artifact;
 mod attach;
 mod audit;
 mod boards;
+mod budget;
 mod create;
 mod dispatch;
 mod gc;
@@ -14,6 +15,7 @@ mod incoming;
 mod outbox;
 mod review;
 mod settings;
+mod status;
 mod tasks;
 mod threads;
 
@@ -34,6 +36,7 @@ use crate::{
 };
 
 use self::attach::Stored;
+pub(crate) use self::budget::of_profile;
 pub(crate) use self::dispatch::{is_paused, is_paused_by_hand, paused_profiles};
 pub(super) use self::here::{here, wanted};
 pub(super) use self::incoming::{LEFT_OUT, check as check_files, take_in};
@@ -149,6 +152,7 @@ pub(super) fn changes_tasks(verb: &Operate) -> bool {
         | Operate::Reclaim(_)
         | Operate::Retry(_)
         | Operate::Cancel(_)
+        | Operate::Budget(_)
         | Operate::Agent(_) => true,
         Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Threads(_) | Operate::Gc(_) => false,
     }
@@ -162,6 +166,7 @@ pub(super) async fn operate(desk: &Desk, caller: &Caller, verb: &Operate, tx: &m
         Operate::Reclaim(args) => tasks::reclaim(desk, caller, args, tx).await,
         Operate::Retry(args) => tasks::retry(desk, caller, args, tx).await,
         Operate::Cancel(args) => tasks::cancel(desk, caller, args, tx).await,
+        Operate::Budget(args) => budget::budget(desk, caller, args, tx).await,
         Operate::Agent(args) => agent::agent(desk, caller, args, tx).await,
         Operate::Dispatch(_) | Operate::Outbox(_) | Operate::Threads(_) | Operate::Gc(_) => {
             Err(Error::refused(Reason::Invalid, "this is no change of tasks"))

@@ -149,6 +149,7 @@ impl<'v> Subject<'v> {
             Operate::Reclaim(args) => Self::task("reclaim", &args.task),
             Operate::Retry(args) => Self::new("retry", &args.tasks, Reach::Tasks),
             Operate::Cancel(args) => Self::task("cancel", &args.task),
+            Operate::Budget(args) => Self { is_change: args.changes_something(), ..Self::task("budget", &args.task) },
             Operate::Dispatch(args) => match &args.verb {
                 None | Some(DispatchVerb::Now(_)) => Self::board("dispatch"),
                 Some(DispatchVerb::Pause(_)) => Self::installation("dispatch pause"),

@@ -13,6 +13,8 @@ use kanban_platform::Style;
 use serde_json::{Map, Value};
 
 use crate::board::{
+    Amount,
+    budget::Bound,
     event,
     id::{ProfileName, TaskId},
     question::Choice,
@@ -240,6 +242,27 @@ impl FromStr for JsonObject {
             Err(fault) => Err(format!("is not JSON: {fault}")),
         }
     }
+}
+
+/// Reads a time that may be lifted again with `none`.
+pub fn total_time(text: &str) -> Result<Bound<i64>, String> {
+    if text.trim().eq_ignore_ascii_case("none") {
+        return Ok(Bound::Lifted);
+    }
+    duration(text).map(|time| Bound::Most(whole_seconds(time)))
+}
+
+/// Reads an amount that may be lifted again with `none`.
+pub fn total_cost(text: &str) -> Result<Bound<Amount>, String> {
+    if text.trim().eq_ignore_ascii_case("none") {
+        return Ok(Bound::Lifted);
+    }
+    text.parse().map(Bound::Most)
+}
+
+/// At least one second, since a limit of none would end every run at once.
+pub fn whole_seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs().max(1)).unwrap_or(i64::MAX)
 }
 
 /// How many rows a list shows.

@@ -10,6 +10,8 @@ use kanban_platform::Capability;
 
 use crate::{
     board::{
+        Amount,
+        budget::Bound,
         event,
         id::{BoardSlug, ProfileName, TaskId},
         policy::Policy,
@@ -17,7 +19,7 @@ use crate::{
     },
     command::value::{
         Assignee, JsonObject, Limit, Phrase, Pinnable, Prose, Skill, Tenant, WorkspaceArg, branch, choice, duration,
-        event_kind, instant, interval, positive, row,
+        event_kind, instant, interval, positive, row, total_cost, total_time,
     },
     settings::{Role, Scope, Visitor},
 };
@@ -186,6 +188,8 @@ pub enum Operate {
     Retry(Retry),
     /// Stop a task and its worker
     Cancel(Cancel),
+    /// Show or change how much time and money a task may use
+    Budget(Budget),
     /// Start workers for ready tasks now, or pause and resume that
     Dispatch(Dispatch),
     /// Show posts that have not arrived, try them again, or give them up
@@ -610,6 +614,12 @@ pub struct Create {
     /// Stop a run after this time, as in `30m`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_runtime: Option<Duration>,
+    /// Time limit for all attempts
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_total_runtime: Option<Duration>,
+    /// Cost limit for all attempts
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_cost: Option<Amount>,
     /// Who is named as its author, on the command line
     #[arg(long, value_name = "NAME")]
     pub created_by: Option<String>,
@@ -712,6 +722,9 @@ pub struct Complete {
     /// A task that its worker has created, checked before anything changes; may be given several times
     #[arg(long, value_name = "ID")]
     pub created: Vec<TaskId>,
+    /// Cost since last report
+    #[arg(long, value_name = "AMOUNT")]
+    pub cost: Option<Amount>,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -806,6 +819,9 @@ pub struct Block {
     /// What an answer in words should say
     #[arg(long, value_name = "TEXT")]
     pub hint: Option<Phrase>,
+    /// Cost since last report
+    #[arg(long, value_name = "AMOUNT")]
+    pub cost: Option<Amount>,
 }
 
 impl Block {
@@ -1066,6 +1082,9 @@ pub struct Heartbeat {
     /// How far the work is
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Prose>,
+    /// Cost since last report
+    #[arg(long, value_name = "AMOUNT")]
+    pub cost: Option<Amount>,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -1125,6 +1144,29 @@ pub struct Retry {
     /// What the next attempt should know
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<Prose>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Budget {
+    /// The task
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+    /// How long workers may be at it over all attempts, as in `4h`; `none` leaves it to the profile
+    #[arg(long, value_name = "TIME", value_parser = total_time)]
+    pub max_total_runtime: Option<Bound<i64>>,
+    /// What it may cost over all attempts; `none` leaves it to the profile
+    #[arg(long, value_name = "AMOUNT", value_parser = total_cost)]
+    pub max_cost: Option<Bound<Amount>>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Budget {
+    /// Whether it does more than look.
+    pub fn changes_something(&self) -> bool {
+        self.max_total_runtime.is_some() || self.max_cost.is_some()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

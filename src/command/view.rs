@@ -37,7 +37,7 @@ pub use self::{
     answer::Answer,
     assignees::assignees,
     attachments::attachments,
-    context::{LIMIT as CONTEXT_LIMIT, context, prompt},
+    context::{context, prompt},
     diagnostics::diagnostics,
     document::task as document,
     list::list,
@@ -124,7 +124,7 @@ impl<'a> View<'a> {
 }
 
 /// A point in time as people in a zone write it.
-fn moment(at: Millis, zone: &TimeZone) -> String {
+pub(crate) fn moment(at: Millis, zone: &TimeZone) -> String {
     match Timestamp::from_millisecond(at) {
         Ok(instant) => instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
         Err(_) => format!("@{at}"),
@@ -132,7 +132,7 @@ fn moment(at: Millis, zone: &TimeZone) -> String {
 }
 
 /// How long ago something was: `just now`, `5m ago`, `3h ago`, `2d ago`. What lies ahead is `just now`.
-fn age(now: Millis, then: Millis) -> String {
+pub(crate) fn age(now: Millis, then: Millis) -> String {
     let seconds = (now - then).max(0) / 1000;
     match seconds {
         0..60 => "just now".to_owned(),

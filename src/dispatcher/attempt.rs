@@ -33,13 +33,15 @@ use super::{
 };
 use crate::{
     board::{
-        Board, BoardSlug, Error, ProfileName, TaskId,
+        Board, BoardSlug, Error, ProfileName, TaskId, Tx,
         attempt::{Ending, Patience},
+        budget::Bounds,
         claim::Claim,
         lane::Session,
         run::Run,
         task::{Task, WorkspaceKind},
     },
+    clock::Millis,
     command::{Desk, prompt},
     process::{Identity, is_of_another_boot},
     settings::{Kind, Profile, Prompt, Purpose, Values, script_of},
@@ -297,6 +299,9 @@ impl Attempt {
             .max_runtime_seconds
             .and_then(|seconds| u64::try_from(seconds).ok())
             .or(profile.max_runtime.map(|limit| limit.duration().as_secs()));
+        // No run may take longer than its task may still be worked on.
+        let left = task.seconds_left(profile.budget()).and_then(|left| u64::try_from(left.max(1)).ok());
+        let limit = limit.into_iter().chain(left).min();
         let attachments = board.folder().join("attachments").join(task.id.as_str());
         let readable = [Some(attachments), mcp_file.as_ref().map(PathBuf::from)].into_iter().flatten().collect();
         Ok(Spec {
@@ -390,6 +395,7 @@ impl Attempt {
         self.learn_session(board, run, rundir).await;
         match end {
             End::Exit(exit) => {
+                self.note_end(board, run, exit.ended_at).await;
                 self.apply_pending(rundir, run, token).await;
                 let ending = self.ending(board, run, rundir, &exit).await;
                 match self.lost_directory_of(board, run, &ending).await {
@@ -528,7 +534,10 @@ impl Attempt {
         loop {
             let settled = async {
                 let mut tx = board.write().await?;
-                tx.attempt_ended(run, ending, &self.patience(board.slug(), run), self.desk.now()).await?;
+                let (bounds, now) = (self.bounds_of(&mut tx, run).await?, self.desk.now());
+                if !tx.ended_by_budget(run, ending, &bounds, now).await? {
+                    tx.attempt_ended(run, ending, &self.patience(board.slug(), run), now).await?;
+                }
                 tx.commit().await
             };
             match settled.await {
@@ -550,6 +559,28 @@ impl Attempt {
                     tokio::time::sleep(AGAIN).await;
                 }
             }
+        }
+    }
+
+    /// What the profile of a run says of how much its task may use.
+    async fn bounds_of(&self, tx: &mut Tx, run: i64) -> Result<Bounds, Error> {
+        let settings = self.desk.settings.get();
+        let name = tx.run(run).await?.profile;
+        let Some(profile) = name.and_then(|name| settings.profiles.get(&name)) else { return Ok(Bounds::default()) };
+        let limit = profile.max_runtime.map(|limit| limit.duration().as_secs());
+        let max_runtime_seconds = limit.and_then(|limit| i64::try_from(limit).ok());
+        Ok(Bounds { budget: profile.budget(), max_runtime_seconds })
+    }
+
+    /// Keeps when a worker ended, which may be long before the gateway learns of it.
+    async fn note_end(&self, board: &Board, run: i64, at: Millis) {
+        let noted = async {
+            let mut tx = board.write().await?;
+            tx.worker_ended(run, at).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "the end of the worker could not be noted");
         }
     }
 

@@ -12,6 +12,7 @@ use super::ground::Ground;
 use crate::{
     board::{
         Board, BoardSlug, Boards, Error, ProfileName, TaskId, Tx,
+        budget::Overrun,
         task::{Task, WorkspaceKind},
         view::{Running, Symptom},
     },
@@ -38,6 +39,7 @@ pub enum Hindrance {
     BackOff {
         until: Millis,
     },
+    BudgetSpent(Overrun),
     /// The worker of its earlier run is being ended.
     WorkerEnding {
         run: i64,
@@ -97,6 +99,7 @@ impl Hindrance {
             Self::NoGateway => "no_gateway",
             Self::ProfileParked(_) => "profile_parked",
             Self::BackOff { .. } => "back_off",
+            Self::BudgetSpent(_) => "budget_spent",
             Self::WorkerEnding { .. } => "worker_ending",
             Self::CapFull { .. } => "cap_full",
             Self::DirectoryBusy { .. } => "directory_busy",
@@ -114,6 +117,8 @@ pub struct Candidate<'a> {
     not_before: Option<Millis>,
     kind: WorkspaceKind,
     path: Option<&'a str>,
+    /// The task as a whole, where its budget is to be looked at.
+    task: Option<&'a Task>,
     /// Its directory is not there.
     pub is_gone: bool,
 }
@@ -127,8 +132,15 @@ impl<'a> Candidate<'a> {
             not_before: task.not_before,
             kind: task.workspace_kind,
             path: task.workspace_path.as_deref(),
+            task: Some(task),
             is_gone: false,
         }
+    }
+
+    /// A ready task of which nothing more is known than whose it is.
+    pub fn of_assignee(board: &'a BoardSlug, id: &'a TaskId, assignee: Option<&'a ProfileName>) -> Self {
+        let kind = WorkspaceKind::Scratch;
+        Self { board, id, assignee, not_before: None, kind, path: None, task: None, is_gone: false }
     }
 
     pub fn of_symptom(board: &'a BoardSlug, task: &'a Symptom) -> Self {
@@ -139,6 +151,7 @@ impl<'a> Candidate<'a> {
             not_before: task.not_before,
             kind: task.workspace_kind,
             path: task.workspace_path.as_deref(),
+            task: None,
             is_gone: false,
         }
     }
@@ -257,6 +270,9 @@ impl<'a> Scene<'a> {
         let backs_off = task.not_before.filter(|until| *until > self.now && task.assignee.is_some());
         if let Some(until) = backs_off {
             return Some(Hindrance::BackOff { until });
+        }
+        if let Some(overrun) = task.task.and_then(|task| task.overrun(profile.budget())) {
+            return Some(Hindrance::BudgetSpent(overrun));
         }
         let is_own = |worker: &&AtWork| worker.task == *task.id && worker.board == *task.board;
         if let Some(worker) = self.at_work.iter().find(is_own) {

@@ -11,7 +11,7 @@ use super::{
     platforms::{DiscordSettings, SlackSettings, TelegramSettings},
     profile::ProfileSettings,
     section::{Field, Section, section},
-    value::{Directory, Seconds},
+    value::{Bytes, Directory, Seconds},
 };
 use crate::board::ProfileName;
 
@@ -44,6 +44,8 @@ section! {
         max_processes: NonZeroU32 = count(2_048),
         /// The most memory that the processes of one worker may have together, in bytes. It holds where workers have a control group for it.
         max_memory_bytes: Option<NonZeroU64> = None,
+        /// The most bytes of what a worker is told of its task, however much there is.
+        context_limit_bytes: Bytes<16_384, 1_048_576> = Bytes::new(65_536),
         /// Start nothing until this is taken back.
         paused: bool = false,
         /// The profile that ready tasks without an assignee are given to.

@@ -11,7 +11,11 @@ use super::{
     template::{Arguments, Document, Filled, Placeholder, Template, Values},
     value::{ExitStatus, Line, Period, VariableName, Variables, WorkspaceDefault},
 };
-use crate::{board::ProfileName, secret::Secret, suggest::nearest};
+use crate::{
+    board::{Amount, ProfileName, budget::Budget},
+    secret::Secret,
+    suggest::nearest,
+};
 
 choice! {
     /// What a worker is told.
@@ -107,6 +111,10 @@ section! {
         max_runtime: Option<Period> = None,
         /// How long a run may give no sign of life, neither output nor a heartbeat or another call. Without it, a run is never ended for being silent.
         silence_limit: Option<Period> = None,
+        /// How long workers may be at a task over all attempts when it does not say.
+        max_total_runtime: Option<Period> = None,
+        /// What a task may cost over all attempts when it does not say, by what its workers report.
+        max_cost: Option<Amount> = None,
         /// Keep its workers out of the gateway's home, where the kernel can; see [how far workers can be trusted](operations.md#how-far-workers-can-be-trusted).
         confine: bool = true,
         /// Start none of its tasks until this is taken back.
@@ -132,6 +140,8 @@ pub struct Profile {
     pub max_running: Option<NonZeroU32>,
     pub max_runtime: Option<Period>,
     pub silence_limit: Option<Period>,
+    pub max_total_runtime: Option<Period>,
+    pub max_cost: Option<Amount>,
     pub confine: bool,
     pub paused: bool,
     /// Its calls are taken from files as well.
@@ -253,6 +263,8 @@ impl Profile {
             max_running: settings.max_running,
             max_runtime: settings.max_runtime,
             silence_limit: settings.silence_limit,
+            max_total_runtime: settings.max_total_runtime,
+            max_cost: settings.max_cost,
             confine: settings.confine,
             paused: settings.paused,
             outbox: settings.outbox,
@@ -334,6 +346,12 @@ impl Profile {
     /// The program that its command line starts, as written.
     pub fn program(&self) -> String {
         self.command.fill(&Values::NONE).into_iter().next().unwrap_or_default()
+    }
+
+    /// What a task of its may use when the task does not say.
+    pub fn budget(&self) -> Budget {
+        let seconds = self.max_total_runtime.map(|time| time.duration().as_secs());
+        Budget { total_seconds: seconds.and_then(|seconds| i64::try_from(seconds).ok()), cost: self.max_cost }
     }
 
     /// Tells whether a person of this role may give it tasks.

@@ -12,7 +12,10 @@ use std::{
 use config::ValueKind;
 use serde_json::{Value, json};
 
-use crate::{board::ProfileName, secret::Secret};
+use crate::{
+    board::{Amount, ProfileName},
+    secret::Secret,
+};
 
 /// A type of settings.
 pub(super) trait Setting: Sized {
@@ -86,6 +89,41 @@ impl<const LEAST: u32> Setting for Seconds<LEAST> {
     }
 }
 
+/// A number of bytes between two bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes<const LEAST: u32, const MOST: u32>(u32);
+
+impl<const LEAST: u32, const MOST: u32> Bytes<LEAST, MOST> {
+    pub(super) const fn new(bytes: u32) -> Self {
+        assert!(LEAST <= bytes && bytes <= MOST);
+        Self(bytes)
+    }
+
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl<const LEAST: u32, const MOST: u32> Setting for Bytes<LEAST, MOST> {
+    const FORM: Form = Form::Number;
+
+    fn expected() -> String {
+        format!("a number of bytes from {LEAST} to {MOST}")
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        whole_number(value)
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|bytes| (LEAST..=MOST).contains(bytes))
+            .map(Self)
+            .ok_or_else(|| unexpected::<Self>(value))
+    }
+
+    fn shown(&self) -> Value {
+        self.0.into()
+    }
+}
+
 /// A length of time as people write it: `90`, `45m`, `2h`, `1h30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(Duration);
@@ -146,6 +184,28 @@ impl Setting for Period {
             .find(|(size, _)| seconds.is_multiple_of(*size))
             .map_or((seconds, "s"), |(size, unit)| (seconds / size, unit));
         format!("{number}{unit}").into()
+    }
+}
+
+impl Setting for Amount {
+    const FORM: Form = Form::Text;
+
+    fn expected() -> String {
+        "an amount such as `\"0.25\"` or `\"12\"`, a million at most".to_owned()
+    }
+
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        let text = match (whole_number(value), value) {
+            (Some(number), _) => number.to_string(),
+            // The shortest text that means the same number is what was typed.
+            (None, ValueKind::Float(number)) => number.to_string(),
+            (None, _) => text_of::<Self>(value)?.to_owned(),
+        };
+        text.parse().map_err(|_| unexpected::<Self>(value))
+    }
+
+    fn shown(&self) -> Value {
+        self.to_string().into()
     }
 }
 

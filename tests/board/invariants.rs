@@ -241,7 +241,7 @@ fn told_by(events: &[Event]) -> Option<Status> {
             | Kind::TimedOut => written().or(Some(Status::Ready)),
             Kind::Claimed => Some(Status::Running),
             Kind::ClaimRejected | Kind::DependencyWait => Some(Status::Todo),
-            Kind::GaveUp | Kind::Blocked => Some(Status::Blocked),
+            Kind::GaveUp | Kind::BudgetSpent | Kind::Blocked => Some(Status::Blocked),
             Kind::BlockLoopDetected => Some(Status::Triage),
             Kind::Scheduled => Some(Status::Scheduled),
             Kind::Completed => Some(Status::Done),

@@ -5,6 +5,7 @@
 mod answer;
 mod attempt;
 mod birth;
+mod budget;
 mod cards;
 mod claim;
 mod commit;

@@ -4,8 +4,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use kanban_gateway::board::{
-    Error, TaskId, Tx,
+    Amount, Error, TaskId, Tx,
     attempt::{Ending, Patience},
+    budget::Budget,
     finish::HandOff,
     moves::{self, Action, To},
     review::Wanted,
@@ -223,5 +224,9 @@ async fn act(tx: &mut Tx, action: Action, scene: &Scene) -> Result<(), Error> {
         Action::Delete => tx.delete(id).await.map(drop),
         Action::Fail => tx.attempt_ended(*run, &failed, &PATIENCE, NOW).await,
         Action::GiveUp => tx.attempt_ended(*run, &failed, &Patience { failure_limit: 1, ..PATIENCE }, NOW).await,
+        Action::SpendBudget => {
+            let nothing = Budget { cost: Some(Amount::default()), ..Budget::default() };
+            tx.stop_if_spent(id, nothing, NOW).await.map(drop)
+        }
     }
 }

@@ -48,6 +48,12 @@ fn read(home: &Home, name: &str) -> String {
     fs::read_to_string(home.work(name)).unwrap_or_default()
 }
 
+/// Waits until the board knows the worker of a run, which it does a moment after the worker has begun.
+fn noted(home: &Home, run: i64) {
+    let noted = format!("SELECT count(*) FROM runs WHERE id = {run} AND worker_pid IS NOT NULL");
+    until("the start of the run is noted", || (home.count(&noted) == 1).then_some(()));
+}
+
 /// What does not change by itself: all of the board but the tasks and runs that are at work.
 fn standing(home: &Home, at_work: &[&str]) -> Vec<String> {
     home.contents().lines().filter(|line| !at_work.iter().any(|id| line.contains(id))).map(str::to_owned).collect()
@@ -122,6 +128,7 @@ END
         fs::write(home.work(name), text).unwrap();
     }
     let settings = fs::read_to_string(home.path("kanban.toml")).unwrap();
+    noted(&home, 1);
     let before = standing(&home, &[]);
     let evil = home.create(&["try it", "--assignee", "evil"]);
     until("the worker has tried", || home.work("tried").exists().then_some(()));
@@ -186,12 +193,12 @@ fn a_superseded_worker_writes_nothing() {
     let id = home.create(&["twice", "--assignee", "evil"]);
     until("the first run works", || home.work("up.1").exists().then_some(()));
     let spec: Value = serde_json::from_str(&fs::read_to_string(home.path("run/default-1/spec.json")).unwrap()).unwrap();
+    noted(&home, 1);
     let worker = home.count("SELECT worker_pid FROM runs WHERE id = 1");
     assert!(Command::new("kill").args(["-STOP".to_owned(), worker.to_string()]).status().unwrap().success());
     home.ok(&format!("reclaim {id}"));
     until("the second run works", || home.work("up.2").exists().then_some(()));
-    let noted = "SELECT count(*) FROM runs WHERE id = 2 AND worker_pid IS NOT NULL";
-    until("the start of the second run is noted", || (home.count(noted) == 1).then_some(()));
+    noted(&home, 2);
     // The first worker is gone before the second one begins, although it was stopped.
     assert!(!fs::exists(format!("/proc/{worker}")).unwrap());
     let before = home.contents();

@@ -23,10 +23,13 @@ use kanban_gateway::{
 use kanban_platform::Surface;
 use serde_json::Value;
 
-use crate::{home::Home, scale::Scale};
+use crate::{
+    home::{Home, until},
+    scale::Scale,
+};
 
 /// Every code that a task which does not run and is not over can have.
-const WAITING: [&str; 19] = [
+const WAITING: [&str; 20] = [
     "triage",
     "unmet_parents",
     "held",
@@ -34,6 +37,7 @@ const WAITING: [&str; 19] = [
     "question",
     "blocked",
     "gave_up",
+    "budget_spent",
     "review",
     "unassigned",
     "unknown_profile",
@@ -234,7 +238,7 @@ fn stage(
         priority: pick(3) as i64,
         ..NewTask::default()
     };
-    let state = pick(22);
+    let state = pick(24);
     let new = match state {
         0 => NewTask { triage: true, ..new },
         1 => NewTask { blocked: true, ..new },
@@ -276,6 +280,8 @@ fn stage(
             sql("UPDATE tasks SET workspace_kind = 'dir', workspace_path = '/nowhere/at all' WHERE id = ?1");
             sql("INSERT INTO workplaces (task_id, root) VALUES (?1, '/')");
         }
+        20 => sql("UPDATE tasks SET max_cost = 0 WHERE id = ?1"),
+        21 => sql("UPDATE tasks SET max_total_seconds = 60, worked_ms = 59500 WHERE id = ?1"),
         _ => {}
     }
     id
@@ -299,4 +305,210 @@ fn why_and_the_dispatcher_agree_in_every_state() {
     }
     scale.done("boards on which `why` and a look agreed");
     crate::scale::report(&format!("why and the dispatcher: {seen:?}"));
+}
+
+/// Tells whether the reason of a task is this one, and lets the command that `why` names do its work.
+#[track_caller]
+fn remedy(home: &Home, id: &str, code: &str) {
+    let said = until(&format!("{id} is {code}"), || {
+        let said = home.json(&format!("why {id} --json"));
+        (said["reason"] == code).then_some(said)
+    });
+    let command = said["command"].as_str().unwrap_or_else(|| panic!("{said}"));
+    // As a shell would split it; no command of ours has more than single quotes.
+    let mut words = Vec::new();
+    for (number, part) in command.split('\'').enumerate() {
+        match number % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    assert_eq!(words.remove(0), "kanban", "{said}");
+    home.run(&words).ok();
+    until(&format!("`{command}` ends {code}"), || {
+        (home.json(&format!("why {id} --json"))["reason"] != code).then_some(())
+    });
+}
+
+#[test]
+fn the_command_that_why_names_ends_the_reason() {
+    let agent = "command = [\"sleep\", \"1000\"]";
+    let home = Home::with_settings(&format!(
+        "[dispatch]\nmax_running = 3\ngrace_seconds = 0\nbackoff_seconds = 3600\nbackoff_max_seconds = 3600\n\
+         [profiles.agent]\n{agent}\n[profiles.resting]\n{agent}\n[profiles.narrow]\n{agent}\nmax_running = 1\n"
+    ));
+    let sql = |statement: &str, id: &str| assert_eq!(home.database().execute(statement, [id]).unwrap(), 1);
+    let ready = home.create(&["waits for a gateway", "--assignee", "script", "--body", "true"]);
+    let said = home.json(&format!("why {ready} --json"));
+    assert_eq!((&said["reason"], &said["command"]), (&"no_gateway".into(), &"kanban up".into()));
+    let gateway = home.up();
+    home.wait_for(&ready, "done");
+
+    remedy(&home, &home.create(&["a", "--triage"]), "triage");
+    let parent = home.create(&["parent"]);
+    remedy(&home, &home.create(&["b", "--triage", "--parent", &parent]), "triage");
+    remedy(&home, &home.create(&["c", "--parent", &parent]), "unmet_parents");
+    let held = home.create(&["d"]);
+    sql("UPDATE tasks SET status = 'todo' WHERE id = ?1", &held);
+    remedy(&home, &held, "held");
+    remedy(&home, &home.create(&["e", "--in", "2h"]), "scheduled");
+    let aside = home.create(&["f"]);
+    home.ok(&format!("schedule {aside}"));
+    remedy(&home, &aside, "scheduled");
+    remedy(&home, &home.create(&["g", "--initial-status", "blocked"]), "question");
+    let asked = home.create(&["h"]);
+    for _ in 0..2 {
+        home.ok(&format!("block {asked} --kind needs_input which one"));
+        if home.status(&asked) == "blocked" {
+            home.ok(&format!("unblock {asked}"));
+        }
+    }
+    assert_eq!(home.status(&asked), "triage");
+    remedy(&home, &asked, "question");
+    let blocked = home.create(&["i"]);
+    home.ok(&format!("block {blocked} --kind capability no network"));
+    assert!(home.ok(&format!("why {blocked}")).contains("since 20"), "{}", home.ok(&format!("why {blocked}")));
+    remedy(&home, &blocked, "blocked");
+    let reviewed = home.create(&["j"]);
+    sql("UPDATE tasks SET status = 'review' WHERE id = ?1", &reviewed);
+    remedy(&home, &reviewed, "review");
+    remedy(&home, &home.create(&["k"]), "unassigned");
+    let misspelt = home.create(&["l"]);
+    sql("UPDATE tasks SET assignee = 'agnet' WHERE id = ?1", &misspelt);
+    remedy(&home, &misspelt, "unknown_profile");
+    home.wait_for(&misspelt, "running");
+    home.ok(&format!("cancel {misspelt}"));
+    remedy(&home, &home.script("m", "exit 3", &["--max-retries", "1"]), "gave_up");
+    remedy(&home, &home.script("n", "exit 3", &["--max-retries", "9"]), "back_off");
+    remedy(&home, &home.script("o", "sleep 1000", &["--max-cost", "0"]), "budget_spent");
+    remedy(&home, &home.script("p", "sleep 1000", &["--max-total-runtime", "1s"]), "budget_spent");
+
+    home.ok("dispatch pause");
+    let paused = home.script("q", "true", &[]);
+    remedy(&home, &paused, "paused");
+    home.wait_for(&paused, "done");
+    home.ok("dispatch pause script");
+    let paused = home.script("r", "true", &[]);
+    remedy(&home, &paused, "profile_paused");
+    home.wait_for(&paused, "done");
+    let until_later = Clock::system().now() + 3_600_000;
+    sql(
+        "INSERT INTO parked_profiles (profile, until, reason, since) VALUES ('resting', ?1, 'rate limited', 1)",
+        &until_later.to_string(),
+    );
+    remedy(&home, &home.create(&["s", "--assignee", "resting"]), "profile_parked");
+
+    for id in running(&home) {
+        home.ok(&format!("cancel {id}"));
+    }
+    home.create(&["t", "--assignee", "narrow"]);
+    remedy(&home, &home.create(&["u", "--assignee", "narrow"]), "cap_full");
+    let folder = format!("dir:{}", home.work_folder("shared").display());
+    home.create(&["v", "--assignee", "agent", "--workspace", &folder]);
+    remedy(&home, &home.create(&["w", "--assignee", "agent", "--workspace", &folder]), "directory_busy");
+    for id in running(&home) {
+        home.ok(&format!("cancel {id}"));
+    }
+    home.ok("dispatch pause");
+    let away = home.work_folder("away");
+    let gone = home.create(&["x", "--assignee", "agent", "--workspace", &format!("dir:{}", away.display())]);
+    fs::remove_dir(&away).unwrap();
+    home.ok("dispatch resume");
+    until("it is looked for", || {
+        (home.json(&format!("why {gone} --json"))["reason"] == "directory_gone").then_some(())
+    });
+    // No command brings it back: that is for a person, and the command has it looked for at once.
+    fs::create_dir(&away).unwrap();
+    let said = home.json(&format!("why {gone} --json"));
+    assert_eq!(said["command"], "kanban dispatch now");
+    home.ok("dispatch now");
+    home.wait_for(&gone, "running");
+    assert_eq!(gateway.stop(), 0);
+}
+
+fn running(home: &Home) -> Vec<String> {
+    let database = home.database();
+    let mut query = database.prepare("SELECT id FROM tasks WHERE status = 'running'").unwrap();
+    query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn the_status_counts_what_waits_by_reason() {
+    let agent = "command = [\"sleep\", \"1000\"]";
+    let home = Home::with_settings(&format!(
+        "[dispatch]\nmax_running = 2\n[profiles.agent]\n{agent}\nmax_running = 1\n[profiles.other]\n{agent}\n"
+    ));
+    let parent = home.create(&["parent"]);
+    home.create(&["waits", "--parent", &parent]);
+    home.create(&["idea", "--triage"]);
+    home.create(&["gate", "--initial-status", "blocked"]);
+    home.create(&["later", "--in", "2h"]);
+    for _ in 0..3 {
+        home.create(&["work", "--assignee", "agent"]);
+    }
+    let without = home.run(["dispatch", "status", "--json"]);
+    assert_eq!(without.exit, 1);
+    let status: Value = serde_json::from_str(&without.out).unwrap();
+    let waiting = serde_json::json!({"no_gateway": 3, "question": 1, "scheduled": 1, "triage": 1, "unassigned": 1, "unmet_parents": 1});
+    assert_eq!((&status["gateway"], &status["waiting"]), (&Value::Null, &waiting));
+    let gateway = home.up();
+    let status = until("one runs", || {
+        let status = home.json("dispatch status --json");
+        (status["running"].as_array().unwrap().len() == 1).then_some(status)
+    });
+    assert_eq!(status["waiting"]["cap_full"], 2, "{status}");
+    let caps = serde_json::json!([
+        {"cap": "global", "name": null, "limit": 2, "in_use": 1},
+        {"cap": "profile", "name": "agent", "limit": 1, "in_use": 1},
+    ]);
+    assert_eq!(status["caps"], caps);
+    let keys: Vec<_> = status["running"][0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        ["board", "task_id", "run_id", "profile", "worker_pid", "started_at", "holder", "last_sign_of_life", "note"]
+    );
+    assert!(status["oldest_ready_seconds"].as_i64().is_some(), "{status}");
+    let said = home.ok("dispatch status");
+    for part in ["Running:  1 of 2", "Cap:      profile agent, 1 of 1", "2 cap_full", "Dispatch: on", "Oldest:"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let in_chat = home.say_in("ops", "/kanban dispatch status").ok();
+    assert!(in_chat.contains("2 cap_full") && in_chat.contains("/kanban why ID"), "{in_chat}");
+    assert_eq!(gateway.stop(), 0);
+}
+
+#[test]
+fn the_status_of_a_hundred_thousand_tasks_is_there_at_once() {
+    let scale = Scale::of("status of a large board", 20_000, 100_000);
+    let home = Home::with_settings("[profiles.agent]\ncommand = [\"sleep\", \"1000\"]\n");
+    home.ok("dispatch pause");
+    let gateway = home.up();
+    let statement = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1) \
+        INSERT INTO tasks (id, title, status, assignee, created_by, created_at) \
+        SELECT printf('t_%08d', n), 'task ' || n, CASE n % 4 WHEN 0 THEN 'todo' WHEN 1 THEN 'ready' WHEN 2 THEN 'blocked' ELSE 'done' END, \
+        'agent', 'console:ann', n FROM numbers";
+    home.database().execute(statement, [i64::try_from(scale.count).unwrap()]).unwrap();
+    let mut wire = crate::home::Wire::open(&home.socket());
+    let ask = |wire: &mut crate::home::Wire| {
+        let begun = std::time::Instant::now();
+        let said = wire.run(&["dispatch", "status", "--json"]).ok();
+        (begun.elapsed(), serde_json::from_str::<Value>(&said).unwrap())
+    };
+    let (_, status) = ask(&mut wire);
+    let each = i64::try_from(scale.count / 4).unwrap();
+    assert_eq!(status["waiting"]["paused"], each, "{}", status["waiting"]);
+    assert_eq!(status["waiting"]["blocked"], each, "{}", status["waiting"]);
+    let fastest = (0..5).map(|_| ask(&mut wire).0).min().unwrap();
+    scale.done(&format!("tasks on the board, dispatch status in {fastest:.1?}"));
+    assert!(fastest < std::time::Duration::from_secs(2), "{fastest:?}");
+    assert_eq!(gateway.stop(), 0);
+}
+
+#[test]
+fn the_page_for_operators_lists_every_reason() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md")).unwrap();
+    let table = page.split("| reason | what it is |").nth(1).unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    let listed: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(listed, WAITING);
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     board::{
         Board, Error, Tx,
+        budget::Budget,
         create::NewTask,
         error::refuse,
         face::{self, Lead},
@@ -18,7 +19,7 @@ use crate::{
         desk::{Desk, Done},
         reply::{Card, Reply},
         run::Prepared,
-        value::WorkspaceArg,
+        value::{WorkspaceArg, whole_seconds},
         verbs::{Create, InitialStatus},
         view,
     },
@@ -149,6 +150,7 @@ pub(super) async fn create(
         goal_mode: args.goal,
         max_retries: args.max_retries.map(i64::from),
         max_runtime_seconds: args.max_runtime.map(|limit| i64::try_from(limit.as_secs().max(1)).unwrap_or(i64::MAX)),
+        budget: Budget { total_seconds: args.max_total_runtime.map(whole_seconds), cost: args.max_cost },
         idempotency_key: args.idempotency_key.clone(),
         session_id: None,
         triage: args.triage,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::status;
+
 use crate::{
-    board::{BoardSlug, Error, ProfileName, announcement::span, error::refuse},
+    board::{BoardSlug, Error, ProfileName, error::refuse},
     command::{
-        access,
         caller::Caller,
-        desk::{Desk, GatewayFacts},
+        desk::Desk,
         reply::Reply,
         verbs::{Dispatch, DispatchNow, DispatchVerb},
     },
@@ -30,7 +31,7 @@ pub(super) async fn run(
         Some(DispatchVerb::Now(args)) => now(desk, caller, board, args).await,
         Some(DispatchVerb::Pause(args)) => pause(desk, args.profile.as_ref(), true).await,
         Some(DispatchVerb::Resume(args)) => pause(desk, args.profile.as_ref(), false).await,
-        Some(DispatchVerb::Status(args)) => status(desk, caller, args.json).await,
+        Some(DispatchVerb::Status(args)) => status::status(desk, caller, args.json).await,
     }
 }
 
@@ -102,100 +103,6 @@ async fn pause(desk: &Desk, profile: Option<&ProfileName>, pause: bool) -> Resul
         (false, false) => "",
     };
     Ok(Reply::text(format!("{what} {}.{note}", if pause { "paused" } else { "resumed" })))
-}
-
-async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<Reply, Error> {
-    let paused = is_paused(desk).await?;
-    let mut running = Vec::new();
-    let mut counts = serde_json::Map::new();
-    let mut parked = Vec::new();
-    for board in desk.boards.all().await? {
-        if !access::sees(caller, &board).await? {
-            continue;
-        }
-        let slug = board.slug();
-        let mut tx = board.read().await?;
-        for run in tx.open_runs().await? {
-            running.push(json!({
-                "board": slug, "task_id": run.task_id, "run_id": run.id, "profile": run.profile,
-                "worker_pid": run.worker_pid, "started_at": run.started_at / 1000, "holder": run.holder,
-            }));
-        }
-        for count in tx.counts().await? {
-            let total = counts.entry(count.status.as_str()).or_insert(json!(0));
-            *total = json!(total.as_i64().unwrap_or(0) + count.tasks);
-        }
-        for park in tx.parked_profiles(desk.now()).await? {
-            parked.push(json!({
-                "board": slug, "profile": park.profile, "kind": park.kind.as_str(), "since": park.since / 1000,
-                "until": park.until / 1000, "reason": park.in_words(), "task_id": park.task_id,
-            }));
-        }
-    }
-    let paused_profiles = paused_profiles(desk).await?;
-    let settings = desk.settings.get();
-    let document = json!({
-        "gateway": desk.gateway.as_ref().map(facts),
-        "paused": paused, "paused_profiles": paused_profiles, "parked_profiles": parked,
-        "max_running": settings.dispatch.max_running, "running": running, "counts": counts,
-    });
-    let exit = u8::from(desk.gateway.is_none());
-    if json {
-        return Ok(Reply { exit, ..Reply::json(&document) });
-    }
-    let program = caller.prefix();
-    let mut text = match &desk.gateway {
-        Some(gateway) => {
-            let up = span(desk.now() - gateway.since);
-            format!("Gateway:  running, pid {}, for {up}", gateway.pid)
-        }
-        None => "Gateway:  not running; start it with `kanban up`".to_owned(),
-    };
-    text.push_str(&format!(
-        "\nDispatch: {}",
-        if paused { format!("paused; `{program} dispatch resume` lets it go on") } else { "on".to_owned() }
-    ));
-    for profile in &paused_profiles {
-        text.push_str(&format!("\nPaused:   {profile}; `{program} dispatch resume {profile}` lets it go on"));
-    }
-    for row in &parked {
-        let profile = string(&row["profile"]);
-        let left = span(row["until"].as_i64().unwrap_or(0) * 1000 - desk.now());
-        text.push_str(&format!(
-            "\nParked:   {profile} for {left} more ({}); `{program} dispatch resume {profile}` lets it go on",
-            string(&row["reason"])
-        ));
-    }
-    text.push_str(&format!("\nRunning:  {} of {}", running.len(), settings.dispatch.max_running));
-    for row in &running {
-        text.push_str(&format!(
-            "\n  - {}  {}  run {}",
-            string(&row["task_id"]),
-            string(&row["profile"]),
-            row["run_id"]
-        ));
-    }
-    for (status, count) in &counts {
-        text.push_str(&format!("\n{:<9} {count}", format!("{status}:")));
-    }
-    Ok(Reply { exit, ..Reply::text(text) })
-}
-
-fn facts(gateway: &GatewayFacts) -> Value {
-    let adopted = gateway.adoption.so_far();
-    json!({
-        "pid": gateway.pid,
-        "since": gateway.since / 1000,
-        "adopted": {
-            "found": adopted.found,
-            "waiting": adopted.waiting,
-            "duration_ms": adopted.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-        },
-    })
-}
-
-fn string(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
 }
 
 fn json_of(report: &Report) -> Value {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kanban_platform::{Thread, plain};
 use serde_json::{Value, json};
 
-use super::create::start_at;
+use super::{budget, create::start_at};
 use crate::{
     board::{
         Board, BoardSlug, Error, ProfileName, Reason, TaskId, Tx,
@@ -66,6 +66,9 @@ pub(super) async fn complete(
     prepared: &Prepared,
     tx: &mut Tx,
 ) -> Result<Done, Error> {
+    if args.tasks.len() > 1 && args.cost.is_some() {
+        refuse!(Invalid, "--cost is of one task and can't be used with multiple ids; complete tasks one at a time");
+    }
     if args.tasks.len() > 1 && (args.summary.is_some() || args.metadata.is_some()) {
         refuse!(
             Invalid,
@@ -83,6 +86,7 @@ pub(super) async fn complete(
     }
     let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
+        budget::report(caller, id, args.cost, tx).await?;
         let done = match tx.check_created(&caller.actor, id, &args.created, desk.now()).await {
             Ok(Some(refusal)) | Err(refusal) => Err(refusal),
             Ok(None) => tx.complete(&caller.actor, id, &hand_off, desk.now()).await,
@@ -142,7 +146,11 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
     };
     let suffix = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
     let mut each = Each::of(desk, caller, tx);
+    if let (Some(_), [_, _, ..]) = (args.cost, &args.tasks()[..]) {
+        refuse!(Invalid, "--cost is of one task and can't be used with `--ids`; block tasks one at a time");
+    }
     for id in &args.tasks() {
+        budget::report(caller, id, args.cost, tx).await?;
         let held = match kind {
             Some(BlockKind::NeedsInput) => tx.ask(&caller.actor, id, reason.as_deref(), &ask, desk.now()).await,
             kind => tx.block(&caller.actor, id, kind, reason.as_deref(), desk.now()).await,
@@ -176,7 +184,10 @@ pub(super) async fn unblock(desk: &Desk, caller: &Caller, args: &verbs::Unblock,
     for id in &tasks {
         let unblocked = match may_release(desk, caller, id, tx).await {
             Ok(()) if tasks.len() > 1 && tx.open_question(id).await?.is_some() => Err(not_together(id, "unblock")),
-            Ok(()) => tx.unblock(&caller.actor, id, reason, desk.now()).await,
+            Ok(()) => match budget::may_go_on(desk, id, tx).await {
+                Ok(()) => tx.unblock(&caller.actor, id, reason, desk.now()).await,
+                Err(refused) => Err(refused),
+            },
             Err(refused) => Err(refused),
         };
         each.add(id, unblocked.map(|_| format!("Unblocked {id}{suffix}")))?;
@@ -216,7 +227,10 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
                 let task = tx.task(id).await?;
                 tx.may_promote(&caller.actor, &task, args.force).await
             }
-            Ok(()) => tx.promote(&caller.actor, id, reason, args.force, desk.now()).await,
+            Ok(()) => match budget::may_go_on(desk, id, tx).await {
+                Ok(()) => tx.promote(&caller.actor, id, reason, args.force, desk.now()).await,
+                Err(refused) => Err(refused),
+            },
             Err(refused) => Err(refused),
         };
         rows.push(json!({
@@ -264,6 +278,11 @@ pub(super) async fn heartbeat(
     let now = desk.now();
     let ttl = i64::from(desk.settings.get().dispatch.claim_ttl_seconds.get()) * 1000;
     tx.heartbeat(&caller.actor, &args.task, args.note.as_ref().map(Prose::as_str), now + ttl, now).await?;
+    budget::report(caller, &args.task, args.cost, tx).await?;
+    if budget::stop_if_spent(desk, &args.task, tx).await? {
+        let text = format!("Heartbeat recorded for {}; its budget is spent, so this run ends here", args.task);
+        return Ok(Reply::text(text).about(&args.task).into());
+    }
     Ok(Reply::text(format!("Heartbeat recorded for {}", args.task)).about(&args.task).into())
 }
 
@@ -456,7 +475,10 @@ pub(super) async fn retry(desk: &Desk, caller: &Caller, args: &verbs::Retry, tx:
     for id in &args.tasks {
         let retried = match may_release(desk, caller, id, tx).await {
             Ok(()) if args.tasks.len() > 1 && tx.open_question(id).await?.is_some() => Err(not_together(id, "retry")),
-            Ok(()) => tx.retry(&caller.actor, id, reason, desk.now()).await,
+            Ok(()) => match budget::may_go_on(desk, id, tx).await {
+                Ok(()) => tx.retry(&caller.actor, id, reason, desk.now()).await,
+                Err(refused) => Err(refused),
+            },
             Err(refused) => Err(refused),
         };
         each.add(id, retried.map(|status| format!("Retrying {id} ({status})")))?;

@@ -90,6 +90,7 @@ impl Reason {
                 ),
                 verb(format!("retry {id}")),
             ),
+            Self::BudgetSpent(overrun) => (overrun.words(), verb(overrun.remedy(id))),
             Self::Review => {
                 ("it waits for somebody to look at what was done".to_owned(), verb(format!("approve {id}")))
             }
@@ -174,6 +175,7 @@ fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>) -> (String,
             ),
             verb(format!("retry {id}")),
         ),
+        Hindrance::BudgetSpent(overrun) => (overrun.words(), verb(overrun.remedy(id))),
         Hindrance::WorkerEnding { run } => (
             format!("the worker of its run {run} is being ended; the next one starts when nothing of it is left"),
             None,

@@ -450,7 +450,8 @@ fn stranded_in_ready(task: &Symptom, hindrance: Option<&Hindrance>, view: &View<
             | Hindrance::DirectoryBusy { .. }
             | Hindrance::WorkerEnding { .. }
             | Hindrance::ProfileParked(_)
-            | Hindrance::BackOff { .. },
+            | Hindrance::BackOff { .. }
+            | Hindrance::BudgetSpent(_),
         ) => return None,
     };
     let severity = match waited / STRANDED {

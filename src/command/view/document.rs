@@ -52,6 +52,10 @@ pub fn task(task: &Task) -> Value {
         "goal_mode": task.goal_mode,
         "goal_max_turns": task.goal_max_turns,
         "parents_waived": task.parents_waived,
+        "max_total_runtime_seconds": task.max_total_seconds,
+        "max_cost": task.max_cost.map(|cost| cost.to_string()),
+        "cost": task.cost.to_string(),
+        "worked_seconds": seconds(task.worked_ms),
     })
 }
 
@@ -94,6 +98,7 @@ pub(super) fn run(run: &Run) -> Value {
         "last_heartbeat_at": at(run.last_heartbeat_at),
         "heartbeat_note": run.heartbeat_note,
         "max_runtime_seconds": run.max_runtime_seconds,
+        "cost": run.cost.to_string(),
     })
 }
 

@@ -3,8 +3,8 @@
 use super::{
     View, age,
     context::{
-        ATTACHMENTS_SHARE, BETWEEN, BODY, COMMENTS_SHARE, Entry, HAND_OFF, LIMIT, Section, Workers, attachments,
-        comment_entry, name,
+        ATTACHMENTS_SHARE, Authors, BETWEEN, BODY, COMMENTS_SHARE, Entry, HAND_OFF, Section, attachments,
+        comment_entry, within,
     },
     review,
     rules::{Roads, reminder},
@@ -22,7 +22,7 @@ use crate::board::{
 /// What is new for the worker of a run since another run of its session.
 pub async fn news(tx: &mut Tx, task: &Task, run: &Run, before: &Run, view: &View<'_>) -> Result<String, Error> {
     let runs = tx.runs_of(&task.id).await?;
-    let workers = Workers { view, runs: &runs };
+    let workers = Authors::of(tx, view, &runs).await?;
     let since = before.started_at;
     let question = tx.last_question(&task.id).await?.filter(|question| question.asked_at >= since);
     let head = head(task, run, before, view);
@@ -30,10 +30,11 @@ pub async fn news(tx: &mut Tx, task: &Task, run: &Run, before: &Run, view: &View
     let roads = Roads::of(run.profile.as_ref().and_then(|profile| view.settings.profiles.get(profile)));
     let rules = reminder(task, run, roads);
     let review = review::section(tx, task, Some(run), view).await?;
-    let mut room = LIMIT - BETWEEN;
-    for fixed in [&head, &body, &review, &rules] {
-        room = room.saturating_sub(fixed.len());
-    }
+    let mut room = view.settings.dispatch.context_limit_bytes.get().saturating_sub(BETWEEN + head.len() + rules.len());
+    let body = within(&body, room / 2);
+    room = room.saturating_sub(body.len());
+    let review = within(&review, room / 2);
+    room = room.saturating_sub(review.len());
     let mut take = |section: Section, share: usize| {
         let text = section.render(share.min(room));
         room = room.saturating_sub(text.len());
@@ -99,6 +100,10 @@ fn ended(before: &Run) -> Section {
         Some(Outcome::RateLimited | Outcome::AuthFailed) => {
             ("It was cut off, since your agent could not be used for a while. Go on where you were.", None)
         }
+        Some(Outcome::BudgetSpent) => (
+            "It was cut off, since the budget of the task was spent. It was raised since then; go on where you were.",
+            None,
+        ),
         Some(Outcome::Reclaimed | Outcome::Cancelled) => {
             ("It was taken from you by a person. Go on where you were.", None)
         }
@@ -119,16 +124,15 @@ fn ended(before: &Run) -> Section {
     Section::newest(ENDED, vec![entry], "attempt")
 }
 
-fn answer(question: Option<&Question>, workers: &Workers<'_>) -> Section {
+fn answer(question: Option<&Question>, workers: &Authors<'_>) -> Section {
     let answered = question.and_then(|question| Some((question, question.answer.as_ref()?)));
     let entries = answered.map(|(question, answer)| {
         let asked =
             question.text.as_deref().map_or(String::new(), |text| format!(" to “{}”", one_line(&cut(text, 200))));
         Entry {
             heading: format!(
-                "answer{asked} from {} `{}` at {}, {}:",
-                workers.standing(&answer.by),
-                name(&answer.by),
+                "answer{asked} from {} at {}, {}:",
+                workers.signed(&answer.by),
                 workers.view.moment(answer.at),
                 age(workers.view.now, answer.at)
             ),
@@ -139,7 +143,7 @@ fn answer(question: Option<&Question>, workers: &Workers<'_>) -> Section {
     Section::newest("## The answer to your question", entries.into_iter().collect(), "answer")
 }
 
-fn comments(comments: &[Comment], workers: &Workers<'_>) -> Section {
+fn comments(comments: &[Comment], workers: &Authors<'_>) -> Section {
     let entries = comments.iter().map(|comment| comment_entry(comment, workers)).collect();
     Section::newest("## New comments", entries, "earlier comment")
 }

@@ -18,7 +18,7 @@ use crate::{
         run::Run,
         task::{BlockKind, Status, Task},
     },
-    command::{reply::Reply, verbs},
+    command::{reply::Reply, run::of_profile, verbs},
 };
 
 /// How many events the text shows; JSON has all of them.
@@ -123,6 +123,16 @@ fn head(task: &Task, view: &View<'_>) -> Vec<(&'static str, String)> {
     ));
     if let Some(seconds) = task.max_runtime_seconds {
         head.push(("max-runtime:", span(seconds * 1000)));
+    }
+    let budget = task.budget(of_profile(view.settings, task));
+    if let Some(most) = budget.total_seconds {
+        let most = span(most.saturating_mul(1000));
+        head.push(("worked:", format!("{} of {most}, over all attempts", span(task.worked_ms))));
+    }
+    if let Some(most) = budget.cost {
+        head.push(("cost:", format!("{} of {most}", task.cost)));
+    } else if !task.cost.is_zero() {
+        head.push(("cost:", task.cost.to_string()));
     }
     if task.status == Status::Blocked || task.status == Status::Triage {
         head.extend(task.block_kind.map(|kind| ("block kind:", BlockKind::as_str(kind).to_owned())));

@@ -15,7 +15,10 @@ pub(super) fn plain(text: &str) -> String {
             }
             '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
             '\n' | '\t' => out.push(c),
+            // What turns the direction of writing, and what nobody sees: a reader that is a program would read it all the same.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}'..='\u{2065}' => {}
+            '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => {}
             c if c.is_control() => {}
             c => out.push(c),
         }
@@ -106,6 +109,12 @@ mod tests {
         assert_eq!(plain("a\r\nb\rc\u{2028}d\u{0}"), "a\nb\nc\nd");
         assert_eq!(plain("\u{1b}]8;;unfinished\nnext"), "\nnext");
         assert_eq!(plain("\u{1b}"), "");
+        assert_eq!(plain("a\u{200b}b\u{feff}c\u{e0041}\u{e007f}d\u{2060}\u{ad}e"), "abcde");
+        // These join letters and pictures that people write.
+        assert_eq!(
+            plain("\u{1f469}\u{200d}\u{1f4bb} \u{645}\u{200c}\u{645}"),
+            "\u{1f469}\u{200d}\u{1f4bb} \u{645}\u{200c}\u{645}"
+        );
     }
 
     #[test]

@@ -6,10 +6,11 @@ use super::{View, answer::Answer};
 use crate::{
     board::{
         Error, ProfileName, TaskId, Tx,
+        budget::Overrun,
         task::{Status, Task},
     },
     clock::Millis,
-    command::{reply::Reply, verbs},
+    command::{reply::Reply, run::of_profile, verbs},
     dispatcher::{
         is_without_directory,
         scene::{Candidate, Hindrance},
@@ -62,6 +63,8 @@ pub enum Reason {
         since: Option<Millis>,
     },
     GaveUp,
+    /// It is held until it may use more.
+    BudgetSpent(Overrun),
     Review,
     /// It is ready, or its time has come, and the dispatcher does not start it.
     Hindered(Hindrance),
@@ -89,6 +92,11 @@ pub async fn reason(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason,
             // The next look releases it, as it would a ready task.
             Some(due) if due <= view.now => ready(tx, &Task { not_before: None, ..task.clone() }, view).await?,
             until => Reason::Scheduled { until },
+        },
+        Status::Blocked if task.is_held_for_budget() => match task.overrun(of_profile(view.settings, task)) {
+            Some(overrun) => Reason::BudgetSpent(overrun),
+            // The settings allow more by now.
+            None => Reason::GaveUp,
         },
         Status::Blocked if has_given_up(task.last_error.as_deref(), task.block_reason.as_deref()) => Reason::GaveUp,
         Status::Blocked if task.needs_person() => Reason::Question { since: asked(tx, task).await? },
@@ -121,6 +129,7 @@ impl Reason {
             Self::Question { .. } => "question",
             Self::Blocked { .. } => "blocked",
             Self::GaveUp => "gave_up",
+            Self::BudgetSpent(_) => "budget_spent",
             Self::Review => "review",
             Self::Hindered(hindrance) => hindrance.code(),
             Self::Starting => "starting",
