@@ -215,7 +215,15 @@ impl Control {
         let (runs, turns) = (self.desk.home().join("run"), self.desk.home().join("turns"));
         let is_ours = |rundir: &PathBuf| rundir.parent().is_some_and(|parent| parent == runs || parent == turns);
         // The outermost is the true one: a worker can start what looks like another's shim, but only below its own.
-        let Some(rundir) = shim::all_above(pid).filter(is_ours).last() else { return Ok(Peer::Owner) };
+        let Some(rundir) = shim::all_above(pid).filter(is_ours).last() else {
+            if shim::is_in_leaf(pid, &[runs, turns]) {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "it is left of a worker whose shim is gone",
+                ));
+            }
+            return Ok(Peer::Owner);
+        };
         if rundir.starts_with(&turns) {
             return Ok(Peer::Turn);
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     command::{Desk, Reply},
     control::Client,
-    shim,
+    shim::{self, Control, Power},
 };
 
 struct Finding {
@@ -18,7 +18,7 @@ struct Finding {
 
 /// Examines the home, the boards, the gateway and the profiles. Exits 1 when something needs a person.
 pub async fn examine(desk: &Desk, as_json: bool) -> Reply {
-    let mut findings = vec![platform()];
+    let mut findings = vec![platform(), confinement(desk), control_groups(desk)];
     findings.extend(boards(desk).await);
     findings.push(gateway(desk));
     findings.extend(profiles(desk));
@@ -47,6 +47,73 @@ fn platform() -> Finding {
     };
     Finding { what: "system".to_owned(), is_good, detail }
 }
+
+/// What the kernel can do to keep workers out of our home.
+fn confinement(desk: &Desk) -> Finding {
+    let settings = desk.settings.get();
+    let finding = |is_good, detail: String| Finding { what: "confinement".to_owned(), is_good, detail };
+    let boxed = settings.profiles.iter().find(|profile| {
+        let program = profile.program();
+        let name = Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        profile.confine && BOXES.contains(&name)
+    });
+    if let Some(profile) = boxed {
+        let detail = format!(
+            "`{}` cannot make its box in a confined worker; write `confine = false` into `[profiles.{}]`, and let the box keep the home out",
+            profile.program(),
+            profile.name
+        );
+        return finding(false, detail);
+    }
+    if !settings.profiles.iter().any(|profile| profile.confine) {
+        return finding(true, "no profile asks for it: workers can reach the gateway's home".to_owned());
+    }
+    let held = match shim::power() {
+        Power::Nothing => {
+            let detail = "the kernel has no Landlock, so workers can reach the gateway's home; start the system with `landlock` in `lsm=`, or give the gateway an account of its own";
+            return finding(false, detail.to_owned());
+        }
+        Power::Files => {
+            "workers are kept out of the gateway's home; to keep them from killing their shim, Linux 6.12 or later is needed"
+        }
+        Power::FilesAndSignals => {
+            "workers are kept out of the gateway's home, and send signals to their own processes alone"
+        }
+    };
+    let user = desk.environment.get("HOME").map(Path::new).filter(|user| desk.home().starts_with(user));
+    let price = user.map_or_else(String::new, |user| {
+        format!(
+            ". The home lies below `{}`: right there they can make no new file; `KANBAN_HOME` names another place",
+            user.display()
+        )
+    });
+    finding(true, format!("{held}{price}"))
+}
+
+/// What control groups can do for workers, as far as can be told from where this is run.
+fn control_groups(desk: &Desk) -> Finding {
+    let dispatch = &desk.settings.get().dispatch;
+    let limit = if rustix::process::getuid().is_root() {
+        "nothing limits them while the gateway is root"
+    } else {
+        "their limit is that of the account"
+    };
+    let (mut is_good, mut detail) = match shim::control() {
+        Control::Nothing => (true, format!("none here: a worker's processes are found and ended one by one; {limit}")),
+        Control::Kills => (true, format!("a worker's processes are ended at once; {limit}")),
+        Control::KillsAndLimits => {
+            (true, format!("a worker's processes are ended at once, and {} at most", dispatch.max_processes))
+        }
+    };
+    if dispatch.max_memory_bytes.is_some() && shim::control() != Control::KillsAndLimits {
+        is_good = false;
+        detail.push_str("; `dispatch.max_memory_bytes` is not held; run the gateway in a unit with `Delegate=pids memory` and `DelegateSubgroup=gateway`");
+    }
+    Finding { what: "control groups".to_owned(), is_good, detail }
+}
+
+/// Programs that mount, which a confined process may not.
+const BOXES: [&str; 6] = ["bwrap", "firejail", "nsjail", "podman", "systemd-nspawn", "unshare"];
 
 async fn boards(desk: &Desk) -> Vec<Finding> {
     let names = match desk.boards.names() {

@@ -43,6 +43,11 @@
 //! 13. One check for every road: `tests/access.rs::every_verb_is_let_through_or_refused_as_the_table_says`.
 //! 14. Whether a ready task starts is decided in one place: `tests/gateway/why.rs::why_and_the_dispatcher_agree_in_every_state`.
 //! 15. A restart costs nothing: `tests/gateway/restart.rs::a_storm_of_restarts_disturbs_no_worker_and_loses_nothing`.
+//! 16. Dead means dead: `tests/death/trees.rs::random_trees_leave_no_survivor`,
+//!     `tests/shim_leaks.rs::workers_that_die_in_ten_ways_leave_no_zombie_and_no_descriptor`.
+//! 17. A worker reaches nothing that is not its own:
+//!     `tests/gateway/hostile.rs::a_hostile_worker_reaches_nothing_beyond_its_task`,
+//!     `tests/confinement.rs::a_confined_worker_reaches_nothing_of_the_home_but_its_own`.
 
 #![deny(unsafe_code)]
 

@@ -2,9 +2,11 @@
 //! and leaves a record of how it ended. It goes on while the gateway is away.
 
 mod calls;
+mod cgroup;
 pub mod client;
 mod confinement;
 mod log;
+mod outbox;
 mod protocol;
 mod record;
 mod run;
@@ -22,6 +24,7 @@ use std::{
 
 pub use self::{
     calls::{Call, changes_the_board, pending_calls},
+    cgroup::{Control, clear_leftovers, control, is_in_leaf},
     confinement::{Confinement, Power, power},
     log::newest as newest_output,
     protocol::Answer,

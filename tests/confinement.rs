@@ -8,7 +8,11 @@ mod scale;
 #[expect(dead_code, reason = "this suite uses a part of the rig")]
 mod support;
 
-use std::{fs, os::unix::net::UnixListener};
+use std::{
+    fs,
+    os::unix::net::UnixListener,
+    process::{Child, Command},
+};
 
 use kanban_gateway::shim::{self, Confinement, Power};
 use support::Rig;
@@ -103,15 +107,22 @@ async fn a_confined_worker_touches_no_process_but_its_own() {
            try stranger_environment cat /proc/$STRANGER/environ
            try stranger_memory dd if=/proc/$STRANGER/mem of=/dev/null count=1"#,
     );
-    let mut stranger = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-    rig.spec.env.push(("STRANGER".to_owned(), stranger.id().to_string()));
+    let mut stranger = Stranger(Command::new("sleep").arg("1000").spawn().unwrap());
+    rig.spec.env.push(("STRANGER".to_owned(), stranger.0.id().to_string()));
     let outcome = done(rig, Power::FilesAndSignals).await;
-    let lives = stranger.try_wait().unwrap().is_none();
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
+    assert_eq!(stranger.0.try_wait().unwrap(), None);
     let Some((done, _)) = outcome else { return };
     assert_eq!(done, Vec::<String>::new());
-    assert!(lives);
+}
+
+/// A process that is not the worker's, and that a test which fails does not leave behind.
+struct Stranger(Child);
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "support/shim.rs"]
+#[expect(dead_code, reason = "this suite uses a part of the rig")]
 mod support;
 
 use std::{

@@ -85,6 +85,7 @@ async fn run(home: &Path, number: usize) {
         confinement: None,
         max_processes: None,
         max_memory_bytes: None,
+        outbox: false,
         grace_seconds: 5,
     };
     let listener = client::prepare(&rundir, &spec).unwrap();

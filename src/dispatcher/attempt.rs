@@ -298,6 +298,7 @@ impl Attempt {
             confinement: profile.confine.then(|| worker::confinement(&self.desk, vec![attachments])).transpose()?,
             max_processes: Some(settings.dispatch.max_processes.get()),
             max_memory_bytes: settings.dispatch.max_memory_bytes.map(NonZeroU64::get),
+            outbox: profile.outbox,
             grace_seconds: u64::from(settings.dispatch.grace_seconds.get()),
         })
     }

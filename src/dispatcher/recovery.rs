@@ -10,7 +10,7 @@ use super::{Dispatcher, HOLDER, Live, Report, place, scene::ground_of};
 use crate::{
     board::{Board, BoardSlug, Error, TaskId, run},
     command::Desk,
-    shim::{Spec, client, exit_record},
+    shim::{self, Spec, client, exit_record},
 };
 
 /// A run that has a directory.
@@ -25,6 +25,7 @@ struct Found {
 impl Dispatcher {
     /// Follows every run whose shim may be alive, and gives the tasks back that were claimed and never started.
     pub(super) async fn take_up(&mut self) -> Result<(), Error> {
+        shim::clear_leftovers(&[place::runs(self.desk.home()), self.desk.home().join("turns")]);
         let found = self.found().await?;
         if let Some(gateway) = &self.desk.gateway {
             gateway.adoption.expect(found.iter().map(|found| (found.spec.board.clone(), found.spec.run)));

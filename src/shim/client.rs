@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    Answer, Exit, SOCKET_VARIABLE, Spec, Token, VERB, exit_record, keeper,
+    Answer, Exit, SOCKET_VARIABLE, Spec, Token, VERB, cgroup, exit_record, keeper,
     protocol::{self, Notice, Request},
     spec::make_private,
 };
@@ -196,7 +196,7 @@ impl Watch {
             if keeper.is_some_and(|keeper| keeper.is_of_another_boot()) {
                 return Ok(Update::LostInReboot);
             }
-            end_strays(&self.socket).await?;
+            end_strays(&self.rundir, &self.socket).await?;
             return Ok(Update::Lost);
         }
     }
@@ -255,12 +255,15 @@ pub fn call(socket: &Path, argv: &[String], stdin: Option<&str>) -> io::Result<A
 }
 
 /// Ends what a killed shim could not take along: its worker dies with it, but not what the worker had started.
-async fn end_strays(socket: &Path) -> io::Result<()> {
-    let entry = format!("{SOCKET_VARIABLE}={}", socket.display());
-    tokio::task::spawn_blocking(move || process::kill_marked(&entry, DEADLINE))
-        .await
-        .map(drop)
-        .map_err(io::Error::other)
+async fn end_strays(rundir: &Path, socket: &Path) -> io::Result<()> {
+    let (rundir, entry) = (rundir.to_owned(), format!("{SOCKET_VARIABLE}={}", socket.display()));
+    tokio::task::spawn_blocking(move || {
+        cgroup::end_of(&rundir);
+        process::kill_marked(&entry, DEADLINE)
+    })
+    .await
+    .map(drop)
+    .map_err(io::Error::other)
 }
 
 /// Whether a shim is alive for sure, whatever became of its socket.

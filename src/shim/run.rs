@@ -14,7 +14,9 @@ use std::{
 use super::{
     ANSWER_LIMIT, Exit, Spec,
     calls::Calls,
+    cgroup::Leaf,
     log::{Answer, Log, Tail},
+    outbox::Outbox,
     protocol::{self, Notice},
     record, server,
     signs::Signs,
@@ -32,8 +34,9 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
     let (started_at, started) = (clock.now(), Instant::now());
     record::begin(rundir, &own)?;
     let signs = Signs::begin();
+    let leaf = Leaf::make(rundir, spec).map(Arc::new);
     // The worker is started first: while this process has one thread, and before anything else takes time.
-    let worker = start(rundir, spec);
+    let worker = start(rundir, spec, leaf.as_deref());
     let run = Arc::new(Run::new(worker.as_ref().map(|worker| worker.identity.clone()).map_err(String::clone)));
     let calls = Arc::new(Calls::new(rundir, spec, signs.clone()));
 
@@ -43,6 +46,7 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
         run: run.clone(),
         calls: calls.clone(),
         socket: spec.socket.clone(),
+        home: rundir.parent().and_then(Path::parent).unwrap_or(rundir).to_owned(),
         is_open: spec.task.is_some(),
     };
     in_background("server", move || server.serve(listener))?;
@@ -61,7 +65,7 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
         Err(error) => exit.error = Some(error),
         Ok(worker) => {
             let (drained, done) = mpsc::channel::<()>();
-            let Worker { identity, log, output, tail, answer } = worker;
+            let Worker { identity, log, output, tail, answer, outbox } = worker;
             if let Some((answer, printed)) = answer {
                 let drained = drained.clone();
                 let signs = signs.clone();
@@ -77,14 +81,26 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
             })?;
             let forwarder = calls.clone();
             in_background("calls", move || forwarder.forward())?;
+            let (running, ends) = io::pipe()?;
+            let (taken, all_taken) = mpsc::channel::<()>();
+            match outbox {
+                Some(outbox) => {
+                    let calls = calls.clone();
+                    in_background("outbox", move || {
+                        outbox.serve(&calls, &running);
+                        drop(taken);
+                    })?;
+                }
+                None => drop(taken),
+            }
             let tree = Tree { root: own, group: identity.pid };
             let grace = Duration::from_secs(spec.grace_seconds);
             let limits = Limits {
                 end: spec.time_limit_seconds.and_then(|seconds| started.checked_add(Duration::from_secs(seconds))),
                 silence: spec.silence_limit_seconds.map(Duration::from_secs),
             };
-            let guarded = run.clone();
-            in_background("guard", move || guarded.guard(&tree, &limits, &signs, grace))?;
+            let (guarded, group) = (run.clone(), leaf.clone());
+            in_background("guard", move || guarded.guard(&tree, group.as_deref(), &limits, &signs, grace))?;
 
             while let Some((pid, ending)) = process::reap()? {
                 if pid == identity.pid {
@@ -98,9 +114,15 @@ pub(super) fn own(rundir: &Path, spec: &Spec, listener: UnixListener) -> io::Res
             run.all_ended();
             // The pipe ends with its last writer; one that was handed to a stranger must not hold the run.
             let _ = done.recv_timeout(Duration::from_secs(2));
+            drop(ends);
+            // What the worker has left in its outbox is taken, or kept for the gateway, before the run closes.
+            let _ = all_taken.recv_timeout(LAST_CALLS);
             exit.stopped = run.reason();
             exit.tail = tail.text();
         }
+    }
+    if let Some(leaf) = leaf {
+        leaf.remove();
     }
     calls.close();
     exit.ended_at = clock.now();
@@ -171,7 +193,7 @@ impl Run {
     }
 
     /// Ends the tree at a limit, on request, and when the worker has left something behind.
-    fn guard(&self, tree: &Tree, limits: &Limits, signs: &Signs, grace: Duration) {
+    fn guard(&self, tree: &Tree, leaf: Option<&Leaf>, limits: &Limits, signs: &Signs, grace: Duration) {
         let mut state = locked(&self.state);
         while !state.worker_ended && state.stopped.is_none() {
             state = match limits.next(signs) {
@@ -187,6 +209,9 @@ impl Run {
         while !state.all_ended {
             drop(state);
             if !tree.ask(grace) {
+                if let Some(leaf) = leaf {
+                    leaf.kill();
+                }
                 tree.kill(Duration::from_secs(1));
             }
             grace = Duration::ZERO;
@@ -245,9 +270,13 @@ struct Worker {
     output: PipeReader,
     tail: Tail,
     answer: Option<(Answer, PipeReader)>,
+    outbox: Option<Outbox>,
 }
 
-fn start(rundir: &Path, spec: &Spec) -> Result<Worker, String> {
+/// How long the calls in an outbox may take after the worker's end.
+const LAST_CALLS: Duration = Duration::from_secs(90);
+
+fn start(rundir: &Path, spec: &Spec, leaf: Option<&Leaf>) -> Result<Worker, String> {
     let log = Log::open(&spec.log, spec.log_limit_bytes)
         .map_err(|error| format!("cannot open the log `{}`: {error}", spec.log.display()))?;
     let Some((program, arguments)) = spec.argv.split_first() else {
@@ -259,6 +288,12 @@ fn start(rundir: &Path, spec: &Spec) -> Result<Worker, String> {
     if held.is_none() && !fs::metadata(&spec.cwd).is_ok_and(|found| found.is_dir()) {
         return Err(format!("the workspace `{}` is not a directory", spec.cwd.display()));
     }
+    let outbox = spec.outbox.then(|| match &held {
+        Some(held) => Outbox::make(held),
+        None => Outbox::make(File::open(&spec.cwd)?),
+    });
+    let outbox =
+        outbox.transpose().map_err(|error| format!("`.kanban/outbox` cannot be made in the workspace: {error}"))?;
     let input = spec.stdin.as_deref().unwrap_or(Path::new("/dev/null"));
     let stdin = File::open(input).map_err(|error| format!("cannot open the prompt `{}`: {error}", input.display()))?;
     let plumbing = |error: io::Error| format!("cannot make a pipe for the output: {error}");
@@ -273,7 +308,7 @@ fn start(rundir: &Path, spec: &Spec) -> Result<Worker, String> {
             (stdout, Some((answer, printed)))
         }
     };
-    let bounds = bounds(rundir, spec)?;
+    let bounds = bounds(rundir, spec, leaf)?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -296,16 +331,17 @@ fn start(rundir: &Path, spec: &Spec) -> Result<Worker, String> {
     // A worker that has ended already is a zombie until it is reaped, and still tells when it started.
     let identity = Identity::of_child(child.id());
     let tail = log.tail();
-    Ok(Worker { identity, log, output, tail, answer })
+    Ok(Worker { identity, log, output, tail, answer, outbox })
 }
 
-fn bounds(rundir: &Path, spec: &Spec) -> Result<Bounds, String> {
+fn bounds(rundir: &Path, spec: &Spec, leaf: Option<&Leaf>) -> Result<Bounds, String> {
     let fence = spec.confinement.as_ref().map(|confinement| confinement.fence(rundir, spec)).transpose();
     let fence = fence.map_err(|error| format!("the worker cannot be confined: {error}"))?.flatten();
     // The system counts what a user has in all, so a worker is granted its share on top of what is there.
     let share = spec.max_processes.filter(|_| !rustix::process::getuid().is_root());
     let user_processes = share.and_then(|share| Some(process::user_processes()? + u64::from(share)));
-    Ok(Bounds { fence, user_processes, ..Bounds::default() })
+    let group_limits = leaf.is_some_and(|leaf| leaf.limits_processes);
+    Ok(Bounds { fence, group: leaf.and_then(Leaf::door), user_processes, group_limits })
 }
 
 fn in_background(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {

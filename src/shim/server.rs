@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{
-    Answer, Token,
+    Answer, Token, all_above,
     calls::Calls,
     protocol::{self, Notice, Request},
     run::Run,
@@ -43,6 +43,8 @@ pub(super) struct Server {
     pub(super) calls: Arc<Calls>,
     /// Where the socket lies.
     pub(super) socket: PathBuf,
+    /// The home that the run is of.
+    pub(super) home: PathBuf,
     /// Whether the worker may speak to the board.
     pub(super) is_open: bool,
 }
@@ -59,7 +61,8 @@ impl Server {
                 continue;
             };
             let from_worker = self.is_worker(&stream);
-            if from_worker && open.load(Ordering::Acquire) >= MOST_CONNECTIONS {
+            let from_gateway = !from_worker && !self.is_of_other_worker(&stream);
+            if !from_gateway && open.load(Ordering::Acquire) >= MOST_CONNECTIONS {
                 let _ = protocol::send(&stream, &Answer::refused(1, "too many calls at once; try again"));
                 continue;
             }
@@ -67,7 +70,7 @@ impl Server {
             let (server, closed) = (self.clone(), open.clone());
             let spawned = thread::Builder::new().name("connection".to_owned()).stack_size(STACK).spawn(move || {
                 // The client may leave at any moment; then there is nobody to tell.
-                let _ = server.converse(stream, from_worker);
+                let _ = server.converse(stream, from_worker, from_gateway);
                 closed.fetch_sub(1, Ordering::AcqRel);
             });
             if spawned.is_err() {
@@ -83,7 +86,12 @@ impl Server {
         process::peer_pid(stream).is_ok_and(|pid| process::ancestors(pid).any(|ancestor| ancestor == self.own))
     }
 
-    fn converse(&self, stream: UnixStream, from_worker: bool) -> io::Result<()> {
+    /// The worker of another run of this home is not the gateway, whatever token it has come by.
+    fn is_of_other_worker(&self, stream: &UnixStream) -> bool {
+        process::peer_pid(stream).is_ok_and(|pid| all_above(pid).any(|rundir| rundir.starts_with(&self.home)))
+    }
+
+    fn converse(&self, stream: UnixStream, from_worker: bool, from_gateway: bool) -> io::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let reading = stream.try_clone()?;
@@ -98,11 +106,11 @@ impl Server {
                 Err(error) => return protocol::send(&stream, &Answer::refused(2, format!("not a request: {error}"))),
             };
             match request {
-                Request::Watch { token } if !from_worker && self.token.matches(&token) => {
+                Request::Watch { token } if from_gateway && self.token.matches(&token) => {
                     self.run.watch(stream);
                     return Ok(());
                 }
-                Request::Stop { token, reason } if !from_worker && self.token.matches(&token) => {
+                Request::Stop { token, reason } if from_gateway && self.token.matches(&token) => {
                     self.run.stop(reason, stream);
                     return Ok(());
                 }

@@ -64,6 +64,9 @@ pub struct Spec {
     /// The most memory that the worker's processes may have together.
     #[serde(default)]
     pub max_memory_bytes: Option<u64>,
+    /// Whether calls are taken from files in the workspace as well.
+    #[serde(default)]
+    pub outbox: bool,
     /// How long processes may take to end when asked, before they are killed.
     pub grace_seconds: u64,
 }

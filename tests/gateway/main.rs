@@ -7,6 +7,7 @@ mod dispatch;
 mod gc;
 mod here;
 mod home;
+mod hostile;
 mod lane;
 mod outbox;
 mod platforms;

@@ -1,10 +1,6 @@
 //! One run of a real shim in a directory of its own.
 
-use std::{
-    os::unix::net::UnixListener,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{os::unix::net::UnixListener, path::PathBuf, time::Duration};
 
 use kanban_gateway::{
     process::Identity,
@@ -25,6 +21,8 @@ pub(crate) struct Rig {
     pub(crate) spec: Spec,
     pub(crate) shim: u32,
     identity: Option<Identity>,
+    /// The user that the shim runs as, where that is not ours.
+    user: Option<u32>,
 }
 
 impl Rig {
@@ -54,9 +52,10 @@ impl Rig {
             confinement: None,
             max_processes: None,
             max_memory_bytes: None,
+            outbox: false,
             grace_seconds: 5,
         };
-        Self { home, spec, shim: 0, identity: None }
+        Self { home, spec, shim: 0, identity: None, user: None }
     }
 
     pub(crate) fn script(text: &str) -> Self {
@@ -71,10 +70,35 @@ impl Rig {
         self.path("run")
     }
 
+    /// Has the shim run as a user without rights, which takes those of root.
+    pub(crate) fn run_as(&mut self, user: u32) {
+        let program = format!(
+            "#!/bin/sh\nexec setpriv --reuid={user} --regid={user} --clear-groups -- '{}' \"$@\"\n",
+            env!("CARGO_BIN_EXE_kanban")
+        );
+        std::fs::write(self.path("as-user"), program).unwrap();
+        std::fs::set_permissions(self.path("as-user"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        self.user = Some(user);
+    }
+
     /// Starts the shim without looking at it.
     pub(crate) fn launch(&mut self) {
         let listener = client::prepare(&self.rundir(), &self.spec).unwrap();
-        self.shim = client::spawn(Path::new(env!("CARGO_BIN_EXE_kanban")), &self.rundir(), listener).unwrap();
+        let mut program = PathBuf::from(env!("CARGO_BIN_EXE_kanban"));
+        if let Some(user) = self.user {
+            let owner = format!("{user}:{user}");
+            assert!(
+                std::process::Command::new("chown")
+                    .arg("-R")
+                    .arg(owner)
+                    .arg(self.home.path())
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            program = self.path("as-user");
+        }
+        self.shim = client::spawn(&program, &self.rundir(), listener).unwrap();
         self.identity = Identity::of(self.shim);
     }
 

@@ -257,6 +257,8 @@ impl Run {
             confinement: profile.confine.then(|| worker::confinement(&self.desk, Vec::new())).transpose()?,
             max_processes: Some(settings.dispatch.max_processes.get()),
             max_memory_bytes: settings.dispatch.max_memory_bytes.map(NonZeroU64::get),
+            // A turn has no door to the board on any road.
+            outbox: false,
             grace_seconds: u64::from(settings.dispatch.grace_seconds.get()),
         })
     }
