@@ -1,5 +1,7 @@
 //! `doctor`: what is usable on this machine, and the one step that is missing where something is not.
 
+mod agents;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -21,7 +23,7 @@ pub async fn examine(desk: &Desk, as_json: bool) -> Reply {
     let mut findings = vec![platform(), confinement(desk), control_groups(desk)];
     findings.extend(boards(desk).await);
     findings.push(gateway(desk));
-    findings.extend(profiles(desk));
+    findings.extend(agents::profiles(desk).await);
     let exit = u8::from(findings.iter().any(|finding| !finding.is_good));
     if as_json {
         let rows: Vec<_> = findings
@@ -145,38 +147,4 @@ fn gateway(desk: &Desk) -> Finding {
         Err(error) => (false, error.to_string()),
     };
     Finding { what: "gateway".to_owned(), is_good, detail }
-}
-
-fn profiles(desk: &Desk) -> Vec<Finding> {
-    let settings = desk.settings.get();
-    settings
-        .profiles
-        .iter()
-        .map(|profile| {
-            let program = profile.program();
-            let what = format!("profile {}", profile.name);
-            match find(&program, &profile.environment(&desk.environment)) {
-                Some(path) => Finding { what, is_good: true, detail: path },
-                None => Finding {
-                    what,
-                    is_good: false,
-                    detail: format!(
-                        "`{program}` is not on PATH; install it, or set `command` in `[profiles.{}]`",
-                        profile.name
-                    ),
-                },
-            }
-        })
-        .collect()
-}
-
-fn find(program: &str, environment: &std::collections::BTreeMap<String, String>) -> Option<String> {
-    if program.contains('/') {
-        return Path::new(program).exists().then(|| program.to_owned());
-    }
-    let path = environment.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
-    std::env::split_paths(path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
-        .map(|file| file.display().to_string())
 }

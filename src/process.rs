@@ -213,6 +213,14 @@ pub fn kill_marked(entry: &str, patience: Duration) -> Vec<Identity> {
     kill_all(|| table::with_environment(entry), Identity::signal, patience)
 }
 
+/// Kills the processes of a group whose leader is a child that was not reaped yet.
+pub fn kill_group(leader: u32) {
+    if let Some(leader) = pid_of(leader) {
+        // Where nobody is left there is nobody to signal.
+        let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+    }
+}
+
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

@@ -35,7 +35,7 @@ pub use self::{
     pattern::Pattern,
     platforms::{Account, DiscordSettings, Platforms, SlackMode, SlackSettings, TelegramMode, TelegramSettings},
     profile::{Kind, Probes, Profile, Profiles, Prompt, Purpose, Signs, WorkerScope},
-    recipe::{Found, discover},
+    recipe::{Found, discover, known_agents},
     reference::reference,
     refusal::Refusal,
     script::script_of,

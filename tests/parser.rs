@@ -480,7 +480,8 @@ fn value_of(kind: &Kind, name: &str, text: &str, number: u32) -> String {
         Kind::Prose => text.to_owned(),
         Kind::Text => match name {
             "metadata" => format!("{{\"n\":{number}}}"),
-            "at" | "in" | "max-runtime" | "interval" | "ttl" | "n" | "tail" | "limit" => (number % 900 + 1).to_string(),
+            "at" | "in" | "max-runtime" | "max-total-runtime" | "max-cost" | "cost" | "interval" | "ttl" | "n"
+            | "tail" | "limit" => (number % 900 + 1).to_string(),
             "who" => format!("console:u{number}"),
             "role" => "member".to_owned(),
             "skill" | "branch" => format!("s{number}"),
@@ -555,7 +556,7 @@ proptest! {
                 Kind::Text if name == "who" => format!("{:?}", &value["console:".len()..]),
                 Kind::Text if name == "role" => "Member".to_owned(),
                 Kind::Workspace => value["dir:".len()..].to_owned(),
-                Kind::Text if matches!(name.as_str(), "metadata" | "at" | "in" | "max-runtime" | "interval" | "ttl" | "n" | "tail" | "limit") => value.clone(),
+                Kind::Text if matches!(name.as_str(), "metadata" | "at" | "in" | "max-runtime" | "max-total-runtime" | "max-cost" | "cost" | "interval" | "ttl" | "n" | "tail" | "limit") => value.clone(),
                 Kind::Task | Kind::Profile | Kind::Board | Kind::Tenant | Kind::Text | Kind::Prose => format!("{value:?}"),
             };
             let found = match &arg.kind {

@@ -723,7 +723,7 @@ mod tests {
                 0,
             ),
             ("READY_ASSIGNEES", READY_ASSIGNEES, &["tasks_to_start (status=? AND assignee>?)"], 0),
-            ("WAITING", WAITING, &["COVERING INDEX"], 1),
+            ("WAITING", WAITING, &["SEARCH tasks USING INDEX tasks_by_status (status=?)"], 0),
             ("PAGE_OF_BOARD", PAGE_OF_BOARD, &["SCAN tasks USING INDEX tasks_on_board"], 1),
             ("PAGE_OF_STATUS", PAGE_OF_STATUS, &["SEARCH tasks USING INDEX tasks_by_status (status=?)"], 0),
             ("OPEN_PARENTS", OPEN_PARENTS, &["SEARCH links USING COVERING INDEX links_by_child (child_id=?)"], 0),

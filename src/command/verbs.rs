@@ -587,7 +587,7 @@ pub struct Create {
     /// The profile that is to do it
     #[arg(long, value_name = "PROFILE")]
     pub assignee: Option<Assignee>,
-    /// A task to wait for; may be given several times
+    /// A task to wait for; repeatable
     #[arg(long, value_name = "ID")]
     pub parent: Vec<TaskId>,
     /// Where to work: `scratch`, `dir:<path>`, `worktree` or `worktree:<path>`
@@ -623,7 +623,7 @@ pub struct Create {
     /// Who is named as its author, on the command line
     #[arg(long, value_name = "NAME")]
     pub created_by: Option<String>,
-    /// A skill that the worker needs; may be given several times
+    /// A skill that the worker needs; repeatable
     #[arg(long)]
     pub skill: Vec<Skill>,
     /// How many failed attempts are allowed in all; 1 blocks at the first
@@ -716,10 +716,10 @@ pub struct Complete {
     /// Facts for the tasks that wait, as a JSON object
     #[arg(long, value_name = "JSON")]
     pub metadata: Option<JsonObject>,
-    /// A file of the workspace to hand over; may be given several times
+    /// A file to hand over; repeatable
     #[arg(long, value_name = "FILE")]
     pub artifact: Vec<PathBuf>,
-    /// A task that its worker has created, checked before anything changes; may be given several times
+    /// A task that it has made; repeatable
     #[arg(long, value_name = "ID")]
     pub created: Vec<TaskId>,
     /// Cost since last report
@@ -741,7 +741,7 @@ pub struct RequestReview {
     /// Facts for the tasks that wait, as a JSON object
     #[arg(long, value_name = "JSON")]
     pub metadata: Option<JsonObject>,
-    /// A file of the workspace to hand over; may be given several times
+    /// A file to hand over; repeatable
     #[arg(long, value_name = "FILE")]
     pub artifact: Vec<PathBuf>,
     /// The profile that is to look at it; `none` for a person
@@ -813,7 +813,7 @@ pub struct Block {
     /// What would help
     #[arg(long)]
     pub kind: Option<BlockKind>,
-    /// A possible answer, as a button: `LABEL`, `LABEL|VALUE` or `LABEL|VALUE|STYLE`; may be given several times
+    /// A possible answer, as a button: `LABEL`, `LABEL|VALUE` or `LABEL|VALUE|STYLE`; repeatable
     #[arg(long, value_parser = choice)]
     pub choice: Vec<Choice>,
     /// What an answer in words should say
@@ -1418,7 +1418,7 @@ pub struct AccessRevoke {
 /// Where a grant holds.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Bounds {
-    /// Only there: `platform=`, `space=`, `channel=`, `board=` or `tenant=`; may be given several times
+    /// Only there: `platform=`, `space=`, `channel=`, `board=` or `tenant=`; repeatable
     #[arg(long = "in", value_name = "KEY=VALUE")]
     within: Vec<Scope>,
 }
@@ -1479,7 +1479,7 @@ pub struct Say {
     /// Press a button of this message; the text is its label
     #[arg(long, value_name = "N")]
     pub press: Option<u64>,
-    /// Send this file along; may be given several times
+    /// Send this file along; repeatable
     #[arg(long, value_name = "PATH", conflicts_with_all = ["reply", "press"])]
     pub file: Vec<PathBuf>,
     /// Print the posts that it caused as JSON
@@ -1537,7 +1537,7 @@ pub struct SkillsShow {
 
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct SkillsInstall {
-    /// For this agent; for those on `PATH` where none is given; may be given several times
+    /// For this agent; for those on `PATH` where none is given; repeatable
     #[arg(long = "for", value_name = "AGENT")]
     pub agents: Vec<Agents>,
     /// In this project instead of the user's own folder

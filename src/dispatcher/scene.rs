@@ -13,6 +13,7 @@ use crate::{
     board::{
         Board, BoardSlug, Boards, Error, ProfileName, TaskId, Tx,
         budget::Overrun,
+        park::ParkKind,
         task::{Task, WorkspaceKind},
         view::{Running, Symptom},
     },
@@ -71,8 +72,12 @@ pub enum Cap {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
     pub profile: ProfileName,
+    pub kind: ParkKind,
+    pub since: Millis,
     pub until: Millis,
     pub reason: String,
+    /// The task whose run has met the limit first.
+    pub task: Option<TaskId>,
     /// Where that was.
     pub board: BoardSlug,
 }
@@ -219,8 +224,11 @@ impl<'a> Scene<'a> {
     async fn add(&mut self, slug: &BoardSlug, tx: &mut Tx) -> Result<(), Error> {
         let parked = tx.parked_profiles(self.now).await?;
         self.parked.extend(parked.into_iter().map(|park| Parked {
+            kind: park.kind,
+            since: park.since,
             until: park.until,
             reason: park.in_words(),
+            task: park.task_id,
             profile: park.profile,
             board: slug.clone(),
         }));

@@ -65,6 +65,15 @@ pub fn discover(path: &OsStr) -> Vec<Found> {
         .collect()
 }
 
+/// The agents that we know, each with the command that installs it.
+pub fn known_agents() -> impl Iterator<Item = (&'static str, String)> {
+    let recipes = recipes();
+    AGENTS.into_iter().filter_map(move |name| {
+        let install = table_of(recipes.get(name)?)?.get("install")?.clone().into_string().ok()?;
+        Some((name, install))
+    })
+}
+
 /// The built-in recipes by profile name, as a layer of settings.
 pub(super) fn recipes() -> Map<String, Value> {
     let recipe = |(name, source): (&str, &str)| {

@@ -175,8 +175,10 @@ impl Run {
                 state.stopped = Some(reason);
             }
         }
+        // Told before it begins: with no grace, everything may be over, and this process too, in the next moment.
+        let is_heard = protocol::send(&stream, &Notice::Stopping(true)).is_ok();
         self.changed.notify_all();
-        if protocol::send(&stream, &Notice::Stopping(true)).is_ok() {
+        if is_heard {
             self.tell_end(stream);
         }
     }

@@ -54,6 +54,7 @@ async fn inside() {
         let mut rig = Rig::script("exec sleep 1000");
         let (mut watch, worker) = rig.start().await;
         let shim = Identity::of(rig.shim).unwrap();
+        later_than(&worker);
         assert!(Command::new("kill").args(["-9".to_owned(), rig.shim.to_string()]).status().unwrap().success());
         gone(worker.pid).await;
         gone(rig.shim).await;
@@ -82,6 +83,19 @@ async fn gone(pid: u32) {
         }
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("it is off the table");
+}
+
+/// Waits until a new process would have a later start: the system counts that in hundredths of a second, and within one of
+/// them nothing tells a process from another of its number.
+fn later_than(process: &Identity) {
+    loop {
+        let mut probe = Command::new("true").spawn().unwrap();
+        let started = Identity::of_child(probe.id()).start_time;
+        probe.wait().unwrap();
+        if started > process.start_time {
+            return;
+        }
+    }
 }
 
 /// A process with a given number.

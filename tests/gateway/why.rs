@@ -372,7 +372,8 @@ fn the_command_that_why_names_ends_the_reason() {
     let reviewed = home.create(&["j"]);
     sql("UPDATE tasks SET status = 'review' WHERE id = ?1", &reviewed);
     remedy(&home, &reviewed, "review");
-    remedy(&home, &home.create(&["k"]), "unassigned");
+    let unassigned = home.create(&["k"]);
+    remedy(&home, &unassigned, "unassigned");
     let misspelt = home.create(&["l"]);
     sql("UPDATE tasks SET assignee = 'agnet' WHERE id = ?1", &misspelt);
     remedy(&home, &misspelt, "unknown_profile");
@@ -380,8 +381,14 @@ fn the_command_that_why_names_ends_the_reason() {
     home.ok(&format!("cancel {misspelt}"));
     remedy(&home, &home.script("m", "exit 3", &["--max-retries", "1"]), "gave_up");
     remedy(&home, &home.script("n", "exit 3", &["--max-retries", "9"]), "back_off");
-    remedy(&home, &home.script("o", "sleep 1000", &["--max-cost", "0"]), "budget_spent");
-    remedy(&home, &home.script("p", "sleep 1000", &["--max-total-runtime", "1s"]), "budget_spent");
+    let costly = home.script("o", "sleep 1000", &["--max-cost", "0"]);
+    remedy(&home, &costly, "budget_spent");
+    let long = home.script("p", "sleep 1000", &["--max-total-runtime", "1s"]);
+    remedy(&home, &long, "budget_spent");
+    // What runs from here on would take the places of those that follow.
+    for id in [unassigned, costly, long] {
+        home.ok(&format!("cancel {id}"));
+    }
 
     home.ok("dispatch pause");
     let paused = home.script("q", "true", &[]);

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -74,7 +74,7 @@ impl Updates {
             Action::Text { text } => (place.thread.clone(), Input::Text(text), None),
             Action::Reply { message, text } => (about(message)?.thread, Input::Text(text), Some(message)),
             Action::Files { paths, text } => {
-                files = paths.into_iter().map(file_at).collect::<Result<_, _>>()?;
+                files = paths.iter().map(|path| file_at(path)).collect::<Result<_, _>>()?;
                 (place.thread.clone(), Input::Text(text), None)
             }
             Action::Press { message, label } => {
@@ -146,9 +146,9 @@ pub(crate) fn replied_to(update: &str) -> Option<u64> {
 }
 
 /// The file at a path, which must be one now.
-fn file_at(path: PathBuf) -> Result<Incoming, RequestError> {
-    let no_file = |why: String| RequestError::NoFile { path: path.clone(), why };
-    let whole = std::path::absolute(&path).map_err(|error| no_file(error.to_string()))?;
+fn file_at(path: &Path) -> Result<Incoming, RequestError> {
+    let no_file = |why: String| RequestError::NoFile { path: path.to_owned(), why };
+    let whole = std::path::absolute(path).map_err(|error| no_file(error.to_string()))?;
     let metadata = std::fs::metadata(&whole).map_err(|error| no_file(error.to_string()))?;
     if !metadata.is_file() {
         return Err(no_file("it is no file".to_owned()));

@@ -179,6 +179,7 @@ mod tests {
     fn addresses_stay_what_they_are() {
         assert_eq!(inline("see https://x.example/a_b_c?d=1."), "see https://x.example/a_b_c?d=1.");
         assert_eq!(inline("(https://x.example/a), 'http://b.example'."), "(https://x.example/a), 'http://b.example'.");
+        assert_eq!(drawn(&inline("https://_https://")).as_deref(), Some("https://_https://"));
         assert_eq!(
             inline("<https://x.example|y> http://a`b` https://"),
             r"\<https\://x.example\|y\> http\://a`b` https\://"
@@ -212,7 +213,8 @@ mod tests {
         }
         let end = text.find(|c: char| c.is_whitespace() || c == '<').unwrap_or(text.len());
         let link = text[..end].trim_end_matches(|c| ".,:;\"')]".contains(c));
-        if link.ends_with("//") || link.ends_with("http") || link.ends_with("https") { "" } else { link }
+        let behind = link.split_once("://").map_or("", |(_, behind)| behind);
+        if behind.chars().count() < 2 { "" } else { link }
     }
 
     /// Reads markdown as Discord does, as far as our own text may use it. None where something else acts.

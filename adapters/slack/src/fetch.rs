@@ -108,7 +108,7 @@ impl Downloads {
     /// Asks where a file lies whose message does not say it, as those of other companies do not.
     async fn address(&self, id: &str) -> Result<String, FetchError> {
         let method = Method { name: "files.info", channel: None, urgency: Urgency::News };
-        let told = self.web.get(method, &[("file", id.to_owned())]).await.map_err(judge)?;
+        let told = self.web.get(method, &[("file", id.to_owned())]).await.map_err(|failure| judge(&failure))?;
         let file = &told["file"];
         let url = file["url_private_download"].as_str().or(file["url_private"].as_str());
         url.map(str::to_owned).ok_or_else(|| FetchError::Refused("Slack does not say where it lies".to_owned()))
@@ -135,9 +135,9 @@ fn later(error: &reqwest::Error) -> FetchError {
     FetchError::Later(Duration::ZERO, why.to_owned())
 }
 
-fn judge(failure: Failure) -> FetchError {
+fn judge(failure: &Failure) -> FetchError {
     match failure {
-        Failure::TooMany(wait) => FetchError::Later(wait, "Slack asks for patience".to_owned()),
+        Failure::TooMany(wait) => FetchError::Later(*wait, "Slack asks for patience".to_owned()),
         Failure::No(_) if failure.is_scope() => FetchError::Refused(SCOPE.to_owned()),
         Failure::No(_) | Failure::Status(_) if failure.is_final() => FetchError::Refused(failure.reason()),
         Failure::No(_) | Failure::Status(_) | Failure::NotSent | Failure::Unknown(_) => {

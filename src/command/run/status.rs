@@ -152,8 +152,9 @@ impl Shown<'_> {
         let parked = scene.parked().into_iter().map(|parked| {
             let is_seen = seen.boards.contains(&parked.board);
             json!({
-                "profile": parked.profile, "until": parked.until / 1000,
-                "board": is_seen.then_some(&parked.board), "reason": is_seen.then_some(&parked.reason),
+                "profile": parked.profile, "kind": parked.kind.as_str(), "since": parked.since / 1000,
+                "until": parked.until / 1000, "board": is_seen.then_some(&parked.board),
+                "reason": is_seen.then_some(&parked.reason), "task_id": parked.task.as_ref().filter(|_| is_seen),
             })
         });
         let caps = self.caps().into_iter().map(|(cap, limit, used)| {

@@ -154,7 +154,7 @@ fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>) -> (String,
         Hindrance::NoGateway => {
             ("no gateway runs, and only a gateway starts workers".to_owned(), Some("kanban up".to_owned()))
         }
-        Hindrance::ProfileParked(Parked { profile, until, reason, board }) => {
+        Hindrance::ProfileParked(Parked { profile, until, reason, board, .. }) => {
             let reason = if view.hidden.contains(board) { "it has reached a limit" } else { reason };
             (
                 format!(

@@ -114,8 +114,8 @@ pub(super) fn attachment(attachment: &Attachment) -> Value {
         "size": attachment.size,
         "uploaded_by": attachment.uploaded_by,
         "stored_path": attachment.stored_path,
-        "artifact_of_run": attachment.run_id,
         "created_at": seconds(attachment.created_at),
+        "artifact_of_run": attachment.run_id,
     })
 }
 
