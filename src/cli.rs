@@ -175,7 +175,7 @@ fn say(args: &verbs::Say, local: &Local) -> Result<Answer, String> {
         (None, Some(message)) => Action::Press { message, label: text },
         (None, None) if args.file.is_empty() => Action::Text { text },
         (None, None) => {
-            let whole = args.file.iter().map(|path| std::path::absolute(path));
+            let whole = args.file.iter().map(std::path::absolute);
             let paths = whole.collect::<Result<_, _>>().map_err(|error| format!("no path to a file: {error}"))?;
             Action::Files { paths, text }
         }

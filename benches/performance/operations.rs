@@ -237,7 +237,7 @@ async fn context(scale: Scale, home: &Home, tasks: usize, table: &mut Table) {
     let mut ours = Times::default();
     for _ in 0..scale.repeat(200) {
         let begun = Instant::now();
-        let text = prompt(&desk, &board, &claim.task, &claim.run).await.unwrap();
+        let text = prompt(&desk, &board, &claim.task, &claim.run, None).await.unwrap();
         ours.add(begun.elapsed());
         assert!(text.contains("mind the gap"));
     }

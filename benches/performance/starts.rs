@@ -86,6 +86,7 @@ async fn run(home: &Path, number: usize) {
         max_processes: None,
         max_memory_bytes: None,
         outbox: false,
+        session_pattern: None,
         grace_seconds: 5,
     };
     let listener = client::prepare(&rundir, &spec).unwrap();

@@ -1,7 +1,9 @@
 //! Each recipe with a stand-in for its agent that takes the command line as strictly as the real one: one life of a worker
 //! with a question and its answer in one session, and what happens when the agent cannot work.
 
-use std::{fs, path::PathBuf, time::SystemTime};
+use std::{fs, path::PathBuf};
+
+use kanban_gateway::clock::Clock;
 
 use crate::home::{Gateway, Home, until};
 
@@ -129,7 +131,7 @@ fn a_limit_of_use_parks_the_profile_until_the_agent_said_and_costs_nothing() {
     of_each(|agent| {
         let rig = Rig::of(agent, "rate_limit_pause_seconds = 9000");
         rig.model("kanban complete $KANBAN_TASK --summary done");
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let now = u64::try_from(Clock::system().now() / 1000).unwrap();
         // Whole minutes, since some name the minute alone.
         let until_then = (now / 60 + 90) * 60;
         fs::write(rig.state("limit"), until_then.to_string()).unwrap();

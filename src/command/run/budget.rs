@@ -15,13 +15,13 @@ use crate::{
         reply::Reply,
         verbs,
     },
-    settings::Settings,
+    settings::{Profile, Settings},
 };
 
 /// What a task may use where it does not say, by the profile that is to do it.
 pub(crate) fn of_profile(settings: &Settings, task: &Task) -> Budget {
     let name = task.assignee.as_ref().or(settings.dispatch.default_assignee.as_ref());
-    name.and_then(|name| settings.profiles.get(name)).map(|profile| profile.budget()).unwrap_or_default()
+    name.and_then(|name| settings.profiles.get(name)).map(Profile::budget).unwrap_or_default()
 }
 
 pub(super) async fn budget(desk: &Desk, caller: &Caller, args: &verbs::Budget, tx: &mut Tx) -> Result<Done, Error> {

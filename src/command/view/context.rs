@@ -451,7 +451,7 @@ impl<'a> Authors<'a> {
         Ok(Self { view, runs, granted: readable(&granted), is_private })
     }
 
-    /// The name of somebody behind what they are: `owner `discord:7 (bob)``.
+    /// The name of somebody, in backticks, behind what they are: owner, worker, guest.
     pub(super) fn signed(&self, author: &str) -> String {
         format!("{} `{}`", self.standing(author), name(author))
     }

@@ -89,9 +89,8 @@ fn copy(ours: BorrowedFd<'_>, supply: &Supply) -> io::Result<()> {
     };
     let place = supply.place.strip_prefix(OURS).map_err(io::Error::other)?;
     let mut directory = ours.try_clone_to_owned()?;
-    let (folders, name) = match (place.parent(), place.file_name()) {
-        (Some(folders), Some(name)) => (folders, name),
-        _ => return Err(io::Error::other("a supply has no name")),
+    let (Some(folders), Some(name)) = (place.parent(), place.file_name()) else {
+        return Err(io::Error::other("a supply has no name"));
     };
     for folder in folders.components() {
         let Component::Normal(folder) = folder else { return Err(io::Error::other("a supply leads elsewhere")) };
