@@ -49,6 +49,9 @@
 //! 17. A worker reaches nothing that is not its own:
 //!     `tests/gateway/hostile.rs::a_hostile_worker_reaches_nothing_beyond_its_task`,
 //!     `tests/confinement.rs::a_confined_worker_reaches_nothing_of_the_home_but_its_own`.
+//! 18. What a worker is told has a hard limit, and nobody's text in it passes for ours:
+//!     `tests/views.rs::any_board_makes_a_context_that_fits_and_that_nobody_can_forge`.
+//! 19. A budget is exact and over all attempts: `tests/board/budget.rs::any_reports_add_up_exactly`.
 
 #![deny(unsafe_code)]
 
