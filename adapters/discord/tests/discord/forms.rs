@@ -75,9 +75,12 @@ async fn a_form_opens_under_faults_and_where_none_does_the_gateway_asks() {
     let desk = Desk::saying(AT_ONCE, "Noted.", true);
     let running = Running::start(&server, &desk).await;
     let card = card(&running, &ops, vec![asking("Answer")]).await;
-    for trouble in [Trouble::ServerError, Trouble::Break, Trouble::LoseAnswer, Trouble::ServerErrorAfter] {
+    let troubles = [Trouble::ServerError, Trouble::Break, Trouble::LoseAnswer, Trouble::ServerErrorAfter];
+    for (number, trouble) in troubles.into_iter().enumerate() {
         server.wire().trouble(FIRST_RESPONSE, [trouble]);
         server.fills("ann", &ops, &card, "Answer", &format!("{trouble:?}")).await;
+        // The answer to a form is a first response too, and must not take the next trouble upon itself.
+        desk.wait_until("the answer", |desk| (desk.delivered().len() == number + 1).then_some(())).await;
     }
     let requests = desk.wait_for(4).await;
     assert!(requests.iter().all(|request| matches!(&request.input, Input::Press { words: Some(_), .. })));
