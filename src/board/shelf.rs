@@ -1,10 +1,10 @@
 //! All boards of a home: a folder each, the default one always there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 
 use tokio::sync::Mutex;
@@ -26,11 +26,16 @@ pub struct Boards {
     home: PathBuf,
     wake: Arc<Wake>,
     open: Arc<Mutex<BTreeMap<BoardSlug, Board>>>,
+    leaving: Leaving,
 }
+
+/// Boards that are being taken off the shelf. Their files are still there while they are closed, and whoever opened
+/// them anew would keep a board whose files have gone elsewhere.
+type Leaving = Arc<std::sync::Mutex<BTreeSet<BoardSlug>>>;
 
 impl Boards {
     pub fn new(home: &Path, wake: Arc<Wake>) -> Self {
-        Self { home: home.to_owned(), wake, open: Arc::default() }
+        Self { home: home.to_owned(), wake, open: Arc::default(), leaving: Arc::default() }
     }
 
     pub fn wake(&self) -> &Arc<Wake> {
@@ -51,7 +56,7 @@ impl Boards {
         if let Some(board) = open.get(slug).filter(|board| !board.db.is_closed()) {
             return Ok(board.clone());
         }
-        if *slug != BoardSlug::default() && !self.folder(slug).join(FILE).exists() {
+        if *slug != BoardSlug::default() && (self.is_leaving(slug) || !self.folder(slug).join(FILE).exists()) {
             return Err(unknown_board(slug));
         }
         let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
@@ -76,6 +81,9 @@ impl Boards {
         let mut open = self.open.lock().await;
         if let Some(board) = open.get(slug).filter(|board| !board.db.is_closed()) {
             return Ok((board.clone(), false));
+        }
+        if self.is_leaving(slug) {
+            refuse!(Busy, "board '{slug}' is just being removed; type the same command again");
         }
         let is_new = !self.folder(slug).join(FILE).exists();
         let board = Board::open(&self.folder(slug), slug.clone(), Arc::clone(&self.wake)).await?;
@@ -141,7 +149,12 @@ impl Boards {
                 run.task_id
             );
         }
-        self.open.lock().await.remove(slug);
+        let leave = {
+            let mut open = self.open.lock().await;
+            open.remove(slug);
+            Leave::begin(&self.leaving, slug)
+        };
+        let Some(_leave) = leave else { return Err(unknown_board(slug)) };
         board.close().await;
         if self.current()? == *slug {
             self.set_current(&BoardSlug::default())?;
@@ -186,6 +199,30 @@ impl Boards {
 
     fn folder(&self, slug: &BoardSlug) -> PathBuf {
         self.home.join("boards").join(slug.as_str())
+    }
+
+    fn is_leaving(&self, slug: &BoardSlug) -> bool {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).contains(slug)
+    }
+}
+
+/// Keeps a board from being opened until its files are gone, or until taking it away has failed.
+struct Leave {
+    leaving: Leaving,
+    slug: BoardSlug,
+}
+
+impl Leave {
+    /// None where somebody else is taking the board away.
+    fn begin(leaving: &Leaving, slug: &BoardSlug) -> Option<Self> {
+        let is_first = leaving.lock().unwrap_or_else(PoisonError::into_inner).insert(slug.clone());
+        is_first.then(|| Self { leaving: Arc::clone(leaving), slug: slug.clone() })
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.slug);
     }
 }
 

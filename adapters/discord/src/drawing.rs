@@ -198,6 +198,8 @@ fn line(block: &Block) -> Option<String> {
 }
 
 fn bold(text: &str) -> String {
+    // Cleaned first: a control character is a blank before, and a sign that is seen after.
+    let text = clean(text);
     let one_line: Vec<&str> = text.split_whitespace().collect();
     format!("**{}**", without_code(&one_line.join(" ")))
 }
@@ -274,7 +276,7 @@ fn length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Drawing, carries, cut, form, message, parts, rows, thread_name};
+    use super::{Drawing, bold, carries, cut, form, message, parts, rows, thread_name};
     use crate::mark::reference;
     use kanban_platform::{Block, Button, Post, PostKind, Style, Thread, Urgency};
     use proptest::prelude::*;
@@ -363,6 +365,7 @@ mod tests {
         assert_eq!(thread_name(" a\n\tb\u{202e}c\u{200b}\r\n"), "a b‹U+202E›c");
         assert_eq!(thread_name(" \u{feff}\n"), "…");
         assert_eq!(thread_name(&"😀".repeat(99)).encode_utf16().count(), 99);
+        assert_eq!(bold("\r\u{2028} a\nb"), "**␍‹U+2028› a b**");
         let form = form("7/k!w", &"Answer ".repeat(20));
         assert_eq!(form["title"].as_str().unwrap().chars().count(), 45);
         assert_eq!(form["custom_id"], "7/k!w");
