@@ -38,7 +38,7 @@ use crate::{
         budget::Bounds,
         claim::Claim,
         lane::Session,
-        run::Run,
+        run::{Outcome, Run},
         task::{Task, WorkspaceKind},
     },
     clock::Millis,
@@ -538,15 +538,18 @@ impl Attempt {
                 if !tx.ended_by_budget(run, ending, &bounds, now).await? {
                     tx.attempt_ended(run, ending, &self.patience(board.slug(), run), now).await?;
                 }
-                tx.commit().await
+                // What the worker itself had said counts, however its process ended.
+                let outcome = tx.run(run).await?.outcome;
+                tx.commit().await.map(|()| outcome)
             };
             match settled.await {
-                Ok(()) => {
+                Ok(outcome) => {
                     self.failure_limits
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .remove(&(board.slug().clone(), run));
-                    tracing::info!(ending = ending.name(), "run {run} is over: {}", ending.name());
+                    let outcome = outcome.map_or("open", Outcome::as_str);
+                    tracing::info!(ending = ending.name(), outcome, "run {run} is over: {outcome}");
                     return;
                 }
                 // The task was deleted with its runs: there is nothing left to record.

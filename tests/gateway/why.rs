@@ -403,13 +403,17 @@ fn the_command_that_why_names_ends_the_reason() {
         "INSERT INTO parked_profiles (profile, until, reason, since) VALUES ('resting', ?1, 'rate limited', 1)",
         &until_later.to_string(),
     );
-    remedy(&home, &home.create(&["s", "--assignee", "resting"]), "profile_parked");
+    let rested = home.create(&["s", "--assignee", "resting"]);
+    remedy(&home, &rested, "profile_parked");
+    home.wait_for(&rested, "running");
 
     for id in running(&home) {
         home.ok(&format!("cancel {id}"));
     }
     home.create(&["t", "--assignee", "narrow"]);
-    remedy(&home, &home.create(&["u", "--assignee", "narrow"]), "cap_full");
+    let narrow = home.create(&["u", "--assignee", "narrow"]);
+    remedy(&home, &narrow, "cap_full");
+    home.wait_for(&narrow, "running");
     let folder = format!("dir:{}", home.work_folder("shared").display());
     home.create(&["v", "--assignee", "agent", "--workspace", &folder]);
     remedy(&home, &home.create(&["w", "--assignee", "agent", "--workspace", &folder]), "directory_busy");
