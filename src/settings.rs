@@ -34,7 +34,7 @@ pub use self::{
     origin::{Origin, Row},
     pattern::Pattern,
     platforms::{Account, DiscordSettings, Platforms, SlackMode, SlackSettings, TelegramMode, TelegramSettings},
-    profile::{Kind, Probes, Profile, Profiles, Prompt, Purpose, Signs, WorkerScope},
+    profile::{Kind, Probes, Profile, Profiles, Prompt, Purpose, Signs, WorkerScope, in_home},
     recipe::{Found, discover, known_agents},
     reference::reference,
     refusal::Refusal,

@@ -344,6 +344,7 @@ impl Attempt {
         values: &Values<'_>,
     ) -> Vec<(String, String)> {
         let mut env = worker::environment(profile, &self.desk.environment, &self.program);
+        worker::make_directories(profile, &env);
         env.extend(profile.placed(values));
         for (name, value) in [
             ("KANBAN_TASK", task.id.to_string()),

@@ -15,7 +15,7 @@ use crate::{
     command::Desk,
     process::Identity,
     random,
-    settings::{Environment, Profile, Prompt, Values},
+    settings::{Environment, Profile, Prompt, Values, in_home},
     shim::{
         Confinement, Exit, PROMPT, Token,
         client::{self, Update, Watch},
@@ -97,6 +97,17 @@ pub fn environment(profile: &Profile, ours: &Environment, program: &Path) -> BTr
     let path = env.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin".to_owned(), Clone::clone);
     env.insert("PATH".to_owned(), format!("{folder}:{path}"));
     env
+}
+
+/// Makes the directories that a profile's program keeps its own things in, where they are missing.
+pub fn make_directories(profile: &Profile, env: &BTreeMap<String, String>) {
+    let home = env.get("HOME").map_or("", String::as_str);
+    for directory in profile.directories.iter().map(|path| in_home(path, home)).filter(|path| path.is_absolute()) {
+        if let Err(error) = fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory) {
+            // The program may do without, and says it where it cannot.
+            tracing::warn!(%error, "`{}` of profile `{}` cannot be made", directory.display(), profile.name);
+        }
+    }
 }
 
 /// What every worker is kept out of; `readable` is what it may read all the same.

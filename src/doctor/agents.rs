@@ -8,7 +8,7 @@ use super::Finding;
 use crate::{
     command::Desk,
     process,
-    settings::{Line, Profile, Settings, Template, Values, known_agents},
+    settings::{Profile, Settings, Template, Values, in_home, known_agents},
 };
 
 /// How long a program may take to say its version.
@@ -108,11 +108,7 @@ async fn is_logged_in(profile: &Profile, environment: &BTreeMap<String, String>)
         });
     }
     let home = environment.get("HOME").map_or("", String::as_str);
-    let in_home = |line: &Line| match line.as_str().strip_prefix("~/") {
-        Some(below) => PathBuf::from(home).join(below),
-        None => PathBuf::from(line.as_str()),
-    };
-    if let Some(file) = probes.credentials.iter().map(in_home).find(|file| file.is_file()) {
+    if let Some(file) = probes.credentials.iter().map(|file| in_home(file, home)).find(|file| file.is_file()) {
         return Some(Login::Found(format!("`{}`", file.display())));
     }
     (!probes.keys.is_empty() || !probes.credentials.is_empty()).then_some(Login::Missing)

@@ -1,6 +1,10 @@
 //! Profiles: named recipes by which a worker is started.
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Environment, Refusal,
@@ -79,6 +83,8 @@ section! {
         mcp: Arguments = Arguments::default(),
         /// The file `{mcp_file}`, made for each run: a table that is written as JSON.
         mcp_file: Option<Document> = None,
+        /// Directories that the program keeps its own things in; `~` is the worker's home. Those that are missing are made before it starts, since a confined worker cannot make them in a directory above the gateway's home.
+        directories: Vec<Line> = Vec::new(),
         /// Whether it may have no way to a socket: calls are then taken from files in `.kanban/outbox/` of its workspace as well.
         outbox: bool = false,
         /// Exit statuses that say that a limit of use is reached: no attempt is spent, and the profile rests.
@@ -127,6 +133,14 @@ section! {
     }
 }
 
+/// A path of a recipe, with the worker's home for `~`.
+pub fn in_home(path: &Line, home: &str) -> PathBuf {
+    match path.as_str().strip_prefix("~/") {
+        Some(below) => Path::new(home).join(below),
+        None => PathBuf::from(path.as_str()),
+    }
+}
+
 /// What each worker gets from our environment, beside `LC_*`.
 const BASE: [&str; 7] = ["PATH", "HOME", "LANG", "TERM", "TZ", "USER", "SHELL"];
 
@@ -144,6 +158,8 @@ pub struct Profile {
     pub max_cost: Option<Amount>,
     pub confine: bool,
     pub paused: bool,
+    /// What the program keeps its own things in; see [`in_home`].
+    pub directories: Vec<Line>,
     /// Its calls are taken from files as well.
     pub outbox: bool,
     /// Where the program says which session it works in, if it chooses that itself.
@@ -267,6 +283,7 @@ impl Profile {
             max_cost: settings.max_cost,
             confine: settings.confine,
             paused: settings.paused,
+            directories: settings.directories,
             outbox: settings.outbox,
             session_pattern: settings.session_pattern,
             signs: Signs {

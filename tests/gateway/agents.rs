@@ -25,8 +25,6 @@ impl Rig {
             let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/agents").join(file);
             fs::copy(ours, bin.join(file)).unwrap();
         }
-        // A confined worker makes nothing new right beside our home.
-        fs::create_dir_all(home.outside(".agents").join(agent).join("sessions")).unwrap();
         Self { agent, home }
     }
 
@@ -36,7 +34,13 @@ impl Rig {
 
     /// A file that the stand-in has written, or is told something by.
     fn state(&self, name: &str) -> PathBuf {
-        self.home.outside(".agents").join(self.agent).join(name)
+        let folder = if self.agent == "opencode" { ".local/share/opencode".to_owned() } else { format!(".{}", self.agent) };
+        self.home.outside(&folder).join(name)
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.state("")).unwrap();
+        fs::write(self.state(name), text).unwrap();
     }
 
     /// Lets a person in the thread `ops` create a task for the agent.
@@ -134,7 +138,7 @@ fn a_limit_of_use_parks_the_profile_until_the_agent_said_and_costs_nothing() {
         let now = u64::try_from(Clock::system().now() / 1000).unwrap();
         // Whole minutes, since some name the minute alone.
         let until_then = (now / 60 + 90) * 60;
-        fs::write(rig.state("limit"), until_then.to_string()).unwrap();
+        rig.put("limit", &until_then.to_string());
         let _gateway = rig.home.up();
         let id = rig.create("limited");
         let post = rig.home.post(&id, "rate_limited");
@@ -163,7 +167,7 @@ fn an_agent_that_nobody_is_logged_in_to_parks_its_profile_and_says_so_once() {
     of_each(|agent| {
         let rig = Rig::of(agent, "");
         rig.model("kanban complete $KANBAN_TASK --summary done");
-        fs::write(rig.state("logged-out"), "").unwrap();
+        rig.put("logged-out", "");
         let _gateway = rig.home.up();
         let id = rig.create("locked out");
         let post = rig.home.post(&id, "auth_failed");
@@ -195,15 +199,15 @@ fn a_session_that_is_gone_is_begun_anew_with_the_full_context_and_the_thread_is_
         let rig = Rig::of(agent, "");
         rig.model(
             "test $MODE = again && exit 9
-             test -e $HOME/.agents/asked && exec kanban complete $KANBAN_TASK --summary 'done anew'
-             touch $HOME/.agents/asked
+             test -e $STATE/asked && exec kanban complete $KANBAN_TASK --summary 'done anew'
+             touch $STATE/asked
              kanban block $KANBAN_TASK --kind needs_input 'which colour?'",
         );
         let _gateway = rig.home.up();
         let id = rig.create("paint the shed");
         rig.home.post(&id, "blocked");
         rig.rests();
-        fs::write(rig.state("forgetful"), "").unwrap();
+        rig.put("forgetful", "");
         rig.home.say_in("ops", &format!("/kanban answer {id} blue")).ok();
         let post = rig.home.post(&id, "session_gone");
         assert!(post["text"].as_str().unwrap().contains("started anew with the full context"), "{agent}: {post}");
@@ -222,16 +226,16 @@ fn a_worker_that_is_killed_goes_on_in_its_session_if_the_agent_surely_knows_it()
     of_each(|agent| {
         let rig = Rig::of(agent, "");
         // Hermes names its session when it ends, and not when it is killed.
-        let again = if agent == "hermes" { "test -e $HOME/.agents/up" } else { "test $MODE = again" };
+        let again = if agent == "hermes" { "test -e $STATE/up" } else { "test $MODE = again" };
         rig.model(&format!(
             "{again} && exec kanban complete $KANBAN_TASK --summary 'went on'
              kanban heartbeat $KANBAN_TASK --note 'at work'
-             touch $HOME/.agents/up
+             touch $STATE/up
              sleep 1000",
         ));
         let gateway = rig.home.up();
         let id = rig.create("long work");
-        until("the agent works", || rig.home.outside(".agents/up").exists().then_some(()));
+        until("the agent works", || rig.state("up").exists().then_some(()));
         // The gateway dies meanwhile, and the next one hears how the worker ended.
         gateway.kill();
         let _gateway: Gateway = rig.home.up();

@@ -280,6 +280,7 @@ impl Run {
             kanban: &self.program.display().to_string(),
         };
         let mut env = worker::environment(profile, &self.desk.environment, &self.program);
+        worker::make_directories(profile, &env);
         for (name, value) in [
             // Without a token: a turn has no door to the board. The socket marks its processes as ours.
             (shim::SOCKET_VARIABLE, self.socket.display().to_string()),
