@@ -82,7 +82,7 @@ fn what_is_there_is_told_with_its_version_and_what_it_lacks() {
         (false, format!("2.1 (Claude Code) ({}); nobody is logged in: claude auth login", program("claude")))
     );
     let (ok, detail) = said("profile codex");
-    assert!(!ok && detail.contains("has not answered within 5 s"), "{detail}");
+    assert!(!ok && detail.contains("has not answered within 10 s"), "{detail}");
     let (ok, detail) = said("profile gemini");
     assert!(!ok && detail.contains("does not start") && detail.contains("no such module"), "{detail}");
     let (ok, detail) = said("profile opencode");

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a program may take to say its version.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most that is read of what it says.
 const OUTPUT_LIMIT: u64 = 16 << 10;
