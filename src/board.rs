@@ -41,6 +41,7 @@ pub mod question;
 mod readers;
 pub mod review;
 pub mod run;
+pub mod schedule;
 mod schema;
 mod shelf;
 mod statements;
@@ -59,7 +60,7 @@ pub use actor::{Actor, Remit};
 pub use amount::Amount;
 pub use db::{Tx, Wake};
 pub use error::{Error, Fault, Reason, Refusal};
-pub use id::{BoardSlug, ProfileName, TaskId};
+pub use id::{BoardSlug, ProfileName, ScheduleId, TaskId};
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use shelf::Boards;
 

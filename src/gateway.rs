@@ -11,6 +11,7 @@ mod press;
 mod succession;
 mod suggest;
 mod takeover;
+mod timetable;
 mod unread;
 mod up;
 
@@ -362,7 +363,8 @@ fn on(board: &Board, words: &[String]) -> Result<Kanban, Mistake> {
 fn stranger(request: &Request) -> Caller {
     let actor = Actor::Person { name: request.author.to_string() };
     let caller = Caller::new(actor, Role::Guest, Place::Thread(request.thread.clone()));
-    Caller { road: road_of(request), standing: Standing::default(), ..caller }
+    let author = Some(request.author.clone());
+    Caller { author, road: road_of(request), standing: Standing::default(), ..caller }
 }
 
 /// How a request came in.

@@ -14,7 +14,7 @@
 //! Beside them: [`notifier`] hands posts to platforms, [`control`] is the socket that the command line and the shims
 //! reach a gateway by, [`cli`] is the command line itself, [`local`] the owner's way to a board from there, [`mcp`] the
 //! verbs as tools of an agent, [`skills`] what agents are taught of the board, [`doctor`] says what is usable here. What comes from outside
-//! comes by [`settings`], [`clock`] and [`random`]; [`telemetry`] is the program's own log, [`secret`] what it must not
+//! comes by [`settings`], [`clock`] and [`random`]; [`recurrence`] is when a schedule fires; [`telemetry`] is the program's own log, [`secret`] what it must not
 //! show, [`redact`] what takes that out of texts, [`suggest`] the distance behind "did you mean".
 //!
 //! # Invariants
@@ -52,6 +52,7 @@
 //! 18. What a worker is told has a hard limit, and nobody's text in it passes for ours:
 //!     `tests/views.rs::any_board_makes_a_context_that_fits_and_that_nobody_can_forge`.
 //! 19. A budget is exact and over all attempts: `tests/board/budget.rs::any_reports_add_up_exactly`.
+//! 20. A time of a schedule fires once: `tests/board/schedule.rs::two_gateways_at_once_fire_a_time_once`.
 
 #![deny(unsafe_code)]
 
@@ -68,6 +69,7 @@ pub mod mcp;
 pub mod notifier;
 pub mod process;
 pub mod random;
+pub mod recurrence;
 pub mod redact;
 pub mod secret;
 pub mod settings;

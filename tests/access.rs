@@ -265,10 +265,10 @@ fn declared(spec: &Spec, above: &str) -> BTreeSet<String> {
     let mut verbs = BTreeSet::new();
     for verb in &spec.verbs {
         let name = format!("{above}{}", verb.name);
-        if verb.verbs.is_empty() {
+        let does_something = verb.verbs.is_empty() || verb.args.iter().any(|arg| arg.positional);
+        verbs.extend(declared(verb, &format!("{name} ")));
+        if does_something {
             verbs.insert(name);
-        } else {
-            verbs.extend(declared(verb, &format!("{name} ")));
         }
     }
     verbs

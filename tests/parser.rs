@@ -249,8 +249,8 @@ fn words_behind_ids_are_the_reason() {
     assert!(mistake("unblock because").contains("/kanban unblock t_4kx9c2ma"));
     match verb("schedule t_1 after the 9am cron --in 2h") {
         Verb::Write(Write::Schedule(schedule)) => {
-            assert_eq!(prose(schedule.reason.as_ref()), Some("after the 9am cron"));
-            assert_eq!(schedule.delay.unwrap().as_secs(), 7_200);
+            assert_eq!(prose(schedule.aside.reason.as_ref()), Some("after the 9am cron"));
+            assert_eq!(schedule.aside.delay.unwrap().as_secs(), 7_200);
         }
         other => panic!("{other:?}"),
     }
@@ -484,7 +484,10 @@ fn value_of(kind: &Kind, name: &str, text: &str, number: u32) -> String {
             | "tail" | "limit" => (number % 900 + 1).to_string(),
             "who" => format!("console:u{number}"),
             "role" => "member".to_owned(),
-            "skill" | "branch" => format!("s{number}"),
+            "skill" | "branch" | "schedule" => format!("s{number}"),
+            "rule" => format!("{} 7 * * *", number % 60),
+            "tz" => "Europe/Berlin".to_owned(),
+            "worker" => format!("bot-{number}"),
             "kinds" => event::Kind::ALL[number as usize % event::Kind::ALL.len()].as_str().to_owned(),
             _ => text.to_owned(),
         },
@@ -532,7 +535,7 @@ proptest! {
         let mut alone = false;
         for (arg, chosen) in verb.args.iter().zip(&chosen) {
             // These exclude one another; the first one is enough here.
-            let excluded = matches!(arg.name.as_str(), "triage" | "at" | "rm" | "state-type" | "state-name" | "summary" | "result")
+            let excluded = matches!(arg.name.as_str(), "triage" | "quorum" | "cancel-rest" | "at" | "rm" | "state-type" | "state-name" | "summary" | "result")
                 || (arg.name == "in" && arg.list)
                 || path == ["unwatch"];
             if arg.required || (arg.positional && !alone) || (*chosen && !excluded) {
@@ -553,6 +556,7 @@ proptest! {
                 Kind::Choice(_) => value.replace(['-', '_'], ""),
                 Kind::Text if name == "kinds" => value.replace('_', ""),
                 Kind::Integer => value.clone(),
+                Kind::Text if name == "schedule" => format!("ScheduleId({number})"),
                 Kind::Text if name == "who" => format!("{:?}", &value["console:".len()..]),
                 Kind::Text if name == "role" => "Member".to_owned(),
                 Kind::Workspace => value["dir:".len()..].to_owned(),

@@ -174,6 +174,7 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         | Kind::UnknownReferences
         | Kind::Unblocked
         | Kind::Scheduled
+        | Kind::FiringSkipped
         | Kind::Retried
         | Kind::Archived => (event.kind.as_str(), first_said(&payload), String::new(), vec![show(&task.id)]),
     };

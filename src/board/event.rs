@@ -76,6 +76,7 @@ kinds! {
     BlockLoopDetected "block_loop_detected",
     Unblocked "unblocked",
     Scheduled "scheduled",
+    FiringSkipped "firing_skipped",
     Retried "retried",
     Cancelled "cancelled",
     Archived "archived",

@@ -50,6 +50,29 @@ impl fmt::Display for TaskId {
     }
 }
 
+/// A schedule's number on its board, typed `s3` or `3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct ScheduleId(i64);
+
+impl FromStr for ScheduleId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let id = text.trim().to_ascii_lowercase();
+        let number = id.strip_prefix('s').unwrap_or(&id).parse().ok().filter(|number| *number > 0);
+        number.map(Self).ok_or_else(|| {
+            format!("`{text}` is no schedule; one looks like `s3`, and `schedule list` shows those of the board")
+        })
+    }
+}
+
+impl fmt::Display for ScheduleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}", self.0)
+    }
+}
+
 /// The name of a profile, as settings declare it. Lower-cased.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(transparent)]

@@ -184,7 +184,7 @@ impl Tx {
     }
 
     async fn merge_threads(&mut self, from: i64, into: i64) -> Result<(), Error> {
-        for statement in [MOVE_DELIVERIES, MOVE_INCOMING, MOVE_WATCHES, MOVE_CARDS] {
+        for statement in [MOVE_DELIVERIES, MOVE_INCOMING, MOVE_WATCHES, MOVE_CARDS, MOVE_SCHEDULES] {
             sql!(self, statement, from, into; execute);
         }
         for statement in [DELETE_WATCHES_IN, DELETE_CARDS_IN, DELETE_THREAD] {

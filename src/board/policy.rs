@@ -83,6 +83,7 @@ fn weight(kind: Kind) -> Weight {
         | Kind::UnknownReferences
         | Kind::Unblocked
         | Kind::Scheduled
+        | Kind::FiringSkipped
         | Kind::Retried
         | Kind::DirectoryBack
         | Kind::Archived => Weight::Detail,

@@ -43,11 +43,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (11, include_str!("../../migrations/sqlite/0011_sessions.sql")),
     (12, include_str!("../../migrations/sqlite/0012_parks.sql")),
     (13, include_str!("../../migrations/sqlite/0013_incoming.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0014_budgets.sql")),
+    (14, include_str!("../../migrations/sqlite/0014_budgets.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0015_schedules.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 14;
+pub const VERSION: i64 = 15;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

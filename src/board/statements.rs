@@ -32,6 +32,13 @@ macro_rules! review {
     };
 }
 
+macro_rules! schedule {
+    () => {
+        "id, rule, zone, command, missed, overlaps, tenant, thread_id, maker, author, paused_by, created_at, seen_until, \
+         next_at, error"
+    };
+}
+
 macro_rules! question {
     () => {
         "id, task_id, text, hint, choices, asked_at, answered_at, answered_by, answer, closed_at"
@@ -638,6 +645,32 @@ statements! {
         FROM threads JOIN deliveries ON deliveries.thread_id = threads.id AND deliveries.state = 'queued' \
         LEFT JOIN tasks ON tasks.id = deliveries.task_id WHERE parked_at IS NOT NULL GROUP BY threads.id, deliveries.task_id ORDER BY threads.id";
 
+    // Schedules
+    INSERT_SCHEDULE = "INSERT INTO schedules (rule, zone, command, missed, overlaps, tenant, thread_id, maker, author, created_at, seen_until, next_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) RETURNING ", schedule!();
+    SCHEDULE = "SELECT ", schedule!(), " FROM schedules WHERE id = $1";
+    SCHEDULES = "SELECT ", schedule!(), " FROM schedules ORDER BY id";
+    // Also those that were last seen to at a time that is still to come, since the clock was put back.
+    SCHEDULES_DUE = "SELECT ", schedule!(), " FROM schedules WHERE paused_by IS NULL AND next_at IS NOT NULL \
+        AND (next_at <= $1 OR seen_until > $1 + 1000) ORDER BY next_at, id";
+    NEXT_FIRING = "SELECT CAST(min(next_at) AS BIGINT) FROM schedules WHERE paused_by IS NULL";
+    THREAD_OF_SCHEDULE = "SELECT platform, space, channel, thread FROM threads WHERE id = $1";
+    SET_SEEN = "UPDATE schedules SET seen_until = $2, next_at = $3, error = $4 WHERE id = $1";
+    PAUSE_SCHEDULE = "UPDATE schedules SET paused_by = $2 WHERE id = $1 AND paused_by IS NULL";
+    RESUME_SCHEDULE = "UPDATE schedules SET paused_by = NULL, error = NULL, seen_until = $2, next_at = $3 WHERE id = $1";
+    DELETE_FIRINGS_OF = "DELETE FROM firings WHERE schedule_id = $1";
+    DELETE_SCHEDULE = "DELETE FROM schedules WHERE id = $1";
+    MOVE_SCHEDULES = "UPDATE schedules SET thread_id = $2 WHERE thread_id = $1";
+    INSERT_FIRING = "INSERT INTO firings (schedule_id, nominal, at, outcome, fired_by, task_id, reason) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (schedule_id, nominal) DO NOTHING";
+    HAS_FIRED = "SELECT nominal FROM firings WHERE schedule_id = $1 AND nominal = $2";
+    LAST_FIRINGS = "SELECT nominal, at, outcome, fired_by, task_id, reason FROM firings WHERE schedule_id = $1 ORDER BY nominal DESC LIMIT $2";
+    OPEN_TASK_OF_SCHEDULE = "SELECT ", task!(), " FROM firings JOIN tasks ON id = task_id \
+        WHERE schedule_id = $1 AND status NOT IN ('done', 'archived') ORDER BY nominal DESC LIMIT 1";
+    // What is older than any clock is put back.
+    FORGET_FIRINGS = "DELETE FROM firings WHERE schedule_id = $1 AND nominal < \
+        (SELECT nominal FROM firings WHERE schedule_id = $1 ORDER BY nominal DESC LIMIT 1 OFFSET $2)";
+
     // Grants, pairing and the audit
     GRANTS = "SELECT who, role, platform, space, channel, board, tenant, granted_by, granted_at FROM grants \
         ORDER BY granted_at, who";
@@ -785,6 +818,8 @@ mod tests {
             ("CLOSE_QUESTION", CLOSE_QUESTION, &["SEARCH questions USING INDEX questions_open (task_id=?)"], 0),
             ("BUTTONS_OF", BUTTONS_OF, &["SEARCH buttons USING PRIMARY KEY (delivery_id=?)"], 0),
             ("DELIVERIES_OF_QUESTION", DELIVERIES_OF_QUESTION, &["buttons_of_questions (question_id=?)"], 0),
+            ("NEXT_FIRING", NEXT_FIRING, &["SEARCH schedules USING COVERING INDEX schedules_due"], 0),
+            ("HAS_FIRED", HAS_FIRED, &["SEARCH firings USING PRIMARY KEY (schedule_id=? AND nominal=?)"], 0),
             ("TASK_OF_MESSAGE", TASK_OF_MESSAGE, &["SEARCH messages USING PRIMARY KEY"], 0),
             ("TASK_OF_THREAD", TASK_OF_THREAD, &["SEARCH threads USING INDEX threads_once"], 0),
         ];

@@ -55,7 +55,7 @@ pub async fn check(desk: &Desk, caller: &Caller, named: Option<&BoardSlug>, verb
             return Ok(as_it_is(&Caller { role, ..caller.clone() }, verb));
         }
         Reach::Other(slug) => Some(slug),
-        Reach::Tasks | Reach::Tenant(_) | Reach::Attachment(_) | Reach::Board => None,
+        Reach::Tasks | Reach::Tenant(_) | Reach::Attachment(_) | Reach::Board | Reach::Picked => None,
     };
     if caller.standing.everywhere() == Some(Role::Owner) {
         return Ok(as_it_is(&Caller { role: Role::Owner, ..caller.clone() }, verb));
@@ -214,7 +214,7 @@ async fn within(
     }
     let mut chosen = None;
     match subject.reach {
-        Reach::Tasks | Reach::Anywhere | Reach::Place | Reach::Installation => {}
+        Reach::Tasks | Reach::Picked | Reach::Anywhere | Reach::Place | Reach::Installation => {}
         Reach::Attachment(number) => match tx.attachment(number).await? {
             Some(attachment) => tasks.push(attachment.task_id),
             // The verb refuses it in its own words.
@@ -304,11 +304,11 @@ fn is_for_workers(verb: &Verb) -> bool {
             | Write::Edit(_)
             | Write::Block(_)
             | Write::Unblock(_)
-            | Write::Schedule(_)
             | Write::Promote(_)
             | Write::Attach(_)
             | Write::AttachRm(_)
             | Write::Heartbeat(_) => true,
+            Write::Schedule(schedule) => schedule.verb.is_none(),
             Write::Archive(archive) => archive.rm.is_empty(),
             Write::Answer(_)
             | Write::Watch(_)

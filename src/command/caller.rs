@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use kanban_platform::{Incoming, Thread};
+use kanban_platform::{Author, Incoming, Thread};
 
 use crate::{
     board::{Actor, BoardSlug, TaskId, pin::Pin},
@@ -13,6 +13,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub actor: Actor,
+    /// The person, as their platform names them; none for whoever is on no platform.
+    pub author: Option<Author>,
     /// The highest role that is held in the place; once a command was let through, the role that lets it.
     pub role: Role,
     /// All that is held in the place.
@@ -51,6 +53,8 @@ pub enum Road {
     Thread,
     CommandLine,
     Worker,
+    /// A schedule, for whoever made it.
+    Schedule,
 }
 
 impl Road {
@@ -64,6 +68,7 @@ impl Road {
             Self::Thread => "thread",
             Self::CommandLine => "command line",
             Self::Worker => "worker",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -87,7 +92,16 @@ impl Caller {
             Place::Thread(_) => Road::Text,
             Place::Worker { .. } => Road::Worker,
         };
-        Self { actor, role, standing: Standing::of(role), road, place, pin: Pin::default(), is_channel: false }
+        Self {
+            actor,
+            author: None,
+            role,
+            standing: Standing::of(role),
+            road,
+            place,
+            pin: Pin::default(),
+            is_channel: false,
+        }
     }
 
     /// The same on another road.

@@ -26,7 +26,7 @@ use crate::{
         reply::{Card, Reply},
         run,
         subject::Subject,
-        verbs::{Kanban, Read, Verb},
+        verbs::{Kanban, Read, Verb, Write},
     },
     dispatcher,
     settings::{Environment, Role, Settings},
@@ -464,7 +464,7 @@ impl Desk {
         let places = BoardSlug::default();
         let board = if run::is_about_a_place(verb) { Some(&places) } else { board };
         match verb {
-            Verb::Write(write) => {
+            Verb::Write(write) if !looks(write) => {
                 let board = self.board_of(caller, board).await?;
                 run::check_files(caller, write, update)?;
                 let prepared = run::prepare(self, caller, &board, write).await?;
@@ -501,7 +501,7 @@ impl Desk {
                 }
                 self.finish(tx, caller, done, update, press).await
             }
-            Verb::Read(_) | Verb::Operate(_) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => {
+            Verb::Read(_) | Verb::Write(_) | Verb::Operate(_) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => {
                 let reply = run::outside(self, caller, board, verb).await?;
                 let subject = Subject::of(verb);
                 // What these change lies in files or in several transactions, so it is noted with the answer.
@@ -718,6 +718,11 @@ async fn still_asked(tx: &mut Tx, told: &Told) -> Result<(), Error> {
             )
         }
     }
+}
+
+/// Whether a verb that mostly changes things only looks this time.
+fn looks(verb: &Write) -> bool {
+    matches!(verb, Write::Schedule(schedule) if schedule.only_looks())
 }
 
 /// A verb as a button shows it.

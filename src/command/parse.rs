@@ -98,7 +98,12 @@ impl Reading<'_> {
                     at += 1;
                 }
                 Some(word) if is_help(&word) => {}
-                Some(word) if !word.starts_with('-') && text::behind_long_dash(&word).is_none() => {
+                // A group that takes arguments by place itself is told from them by name alone.
+                Some(word)
+                    if !word.starts_with('-')
+                        && text::behind_long_dash(&word).is_none()
+                        && verb.get_positionals().next().is_none() =>
+                {
                     return Err(self.unknown_verb(at, verb, &path.join(" ")));
                 }
                 // A group without a verb means its first one, unless it takes options itself.

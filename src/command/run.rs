@@ -9,11 +9,13 @@ mod boards;
 mod budget;
 mod create;
 mod dispatch;
+mod firing;
 mod gc;
 mod here;
 mod incoming;
 mod outbox;
 mod review;
+mod schedule;
 mod settings;
 mod status;
 mod tasks;
@@ -38,6 +40,7 @@ use crate::{
 use self::attach::Stored;
 pub(crate) use self::budget::of_profile;
 pub(crate) use self::dispatch::{is_paused, is_paused_by_hand, paused_profiles};
+pub use self::firing::see_to_schedules;
 pub(super) use self::here::{here, wanted};
 pub(super) use self::incoming::{LEFT_OUT, check as check_files, take_in};
 pub(crate) use self::{access::readable, agent::in_lane};
@@ -51,6 +54,8 @@ pub(super) enum Prepared {
     Workspace(PathBuf),
     /// Where a new task is to work.
     Place(Option<create::Site>),
+    /// The task that a schedule makes.
+    Firing(Box<firing::Ready>),
 }
 
 impl Prepared {
@@ -58,7 +63,7 @@ impl Prepared {
     fn artifacts(&self) -> Vec<Artifact> {
         match self {
             Self::Artifacts(stores) => stores.artifacts(),
-            Self::Nothing | Self::File(_) | Self::Workspace(_) | Self::Place(_) => Vec::new(),
+            Self::Nothing | Self::File(_) | Self::Workspace(_) | Self::Place(_) | Self::Firing(_) => Vec::new(),
         }
     }
 
@@ -67,7 +72,7 @@ impl Prepared {
         match self {
             Self::File(file) => file.keep(),
             Self::Artifacts(stores) => stores.keep(),
-            Self::Nothing | Self::Workspace(_) | Self::Place(_) => {}
+            Self::Nothing | Self::Workspace(_) | Self::Place(_) | Self::Firing(_) => {}
         }
     }
 }
@@ -88,6 +93,7 @@ pub(super) async fn prepare(desk: &Desk, caller: &Caller, board: &Board, verb: &
             Ok(Prepared::Artifacts(artifact::store(caller, board, tasks, &args.artifact, metadata).await?))
         }
         Write::Create(args) => Ok(Prepared::Place(create::place(desk, caller, board, args).await?)),
+        Write::Schedule(args) => schedule::prepare(desk, caller, board, args).await,
         Write::Claim(args) => Ok(Prepared::Workspace(tasks::workspace(desk, caller, board, &args.task).await?)),
         _ => Ok(Prepared::Nothing),
     }
@@ -114,7 +120,7 @@ pub(super) async fn write(
         Write::Block(args) => tasks::block(desk, caller, args, tx).await,
         Write::Answer(args) => tasks::answer(desk, caller, args, tx).await,
         Write::Unblock(args) => tasks::unblock(desk, caller, args, tx).await,
-        Write::Schedule(args) => tasks::schedule(desk, caller, args, tx).await,
+        Write::Schedule(args) => schedule::change(desk, caller, args, prepared, tx).await,
         Write::Promote(args) => tasks::promote(desk, caller, args, tx).await,
         Write::Archive(args) => tasks::archive(desk, caller, args, tx).await,
         Write::Heartbeat(args) => tasks::heartbeat(desk, caller, args, tx).await,
@@ -139,6 +145,7 @@ pub(super) fn is_about_a_place(verb: &Verb) -> bool {
 pub(super) fn is_of_one_task(verb: &Verb) -> bool {
     match verb {
         Verb::Read(_) | Verb::Operate(_) => true,
+        Verb::Write(Write::Schedule(args)) => args.verb.is_none(),
         Verb::Write(Write::Create(_)) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => false,
         Verb::Write(_) => true,
     }
@@ -205,6 +212,9 @@ pub(super) async fn outside(
         }
         Verb::Operate(Operate::Threads(args)) => threads::run(desk, caller, args).await,
         Verb::Operate(Operate::Gc(args)) => gc::run(desk, &desk.board_of(caller, named).await?, args).await,
+        Verb::Write(Write::Schedule(args)) => {
+            schedule::look(desk, caller, &desk.board_of(caller, named).await?, args).await
+        }
         Verb::Own(Own::Settings(args)) => Ok(settings::show(desk, args)),
         Verb::Own(Own::Pair(args)) => access::pair(desk, caller, verb, args).await,
         Verb::Own(Own::Access(args)) => access::run(desk, caller, verb, args).await,

@@ -8,7 +8,7 @@ use crate::{
         value::Tenant,
         verbs::{
             AccessVerb, BoardsOwn, BoardsRead, BoardsVerb, DispatchVerb, Internal, Operate, OutboxVerb, Own, Read,
-            Shell, Verb, Write,
+            ScheduleVerb, Shell, Verb, Write,
         },
     },
 };
@@ -37,6 +37,8 @@ pub(crate) enum Reach<'v> {
     Board,
     /// All of a board that it takes as an argument.
     Other(&'v BoardSlug),
+    /// What the verb itself picks out of a board by the tenants of its caller.
+    Picked,
     /// Whatever the caller may see.
     Anywhere,
     /// All that is done in the place where the caller speaks.
@@ -121,7 +123,19 @@ impl<'v> Subject<'v> {
             Write::Edit(args) => Self::task("edit", &args.task),
             Write::Block(args) => Self::new("block", std::iter::once(&args.task).chain(&args.ids), Reach::Tasks),
             Write::Unblock(args) => Self::new("unblock", args.named(), Reach::Tasks),
-            Write::Schedule(args) => Self::new("schedule", args.named(), Reach::Tasks),
+            Write::Schedule(args) => {
+                let picked = |verb| Self::new(verb, [], Reach::Picked);
+                match &args.verb {
+                    None => Self::new("schedule", args.aside.named(), Reach::Tasks),
+                    Some(ScheduleVerb::Add(_)) => picked("schedule add"),
+                    Some(ScheduleVerb::List(_)) => Self { is_change: false, ..picked("schedule list") },
+                    Some(ScheduleVerb::Show(_)) => Self { is_change: false, ..picked("schedule show") },
+                    Some(ScheduleVerb::Pause(_)) => picked("schedule pause"),
+                    Some(ScheduleVerb::Resume(_)) => picked("schedule resume"),
+                    Some(ScheduleVerb::Run(_)) => picked("schedule run"),
+                    Some(ScheduleVerb::Rm(_)) => picked("schedule rm"),
+                }
+            }
             Write::Promote(args) => Self::new("promote", args.named(), Reach::Tasks),
             Write::Watch(args) => match &args.task {
                 Some(task) => Self::task("watch", task),

@@ -26,7 +26,7 @@ use super::{
     platforms,
     succession::COULD_START,
     takeover::{self, Taken},
-    unread,
+    timetable, unread,
 };
 use crate::{
     board::{BoardSlug, Boards, Error, Fault, Reason, error::refuse},
@@ -160,6 +160,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     let dispatcher = Dispatcher::new(desk.clone(), program.clone(), TaskTracker::new());
     let dispatching = tokio::spawn(dispatcher.run(asks, work.clone()));
     let answering = tokio::spawn(Lanes::new(desk.clone(), program).run(work.clone()));
+    let scheduling = tokio::spawn(timetable::keep(desk.clone(), work.clone()));
     let (heirs, mut heir) = mpsc::channel(1);
     let control = Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone(), heirs };
     let controlling = tokio::spawn(Arc::new(control).serve(listener, work.clone()));
@@ -225,7 +226,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
 
     work.cancel();
     let until = Instant::now() + farewell.parts;
-    for part in [working, fetching, dispatching, answering, controlling] {
+    for part in [working, fetching, dispatching, answering, scheduling, controlling] {
         leave(part, until).await;
     }
     if let Some(chatting) = chatting {

@@ -257,6 +257,7 @@ fn told_by(events: &[Event]) -> Option<Status> {
             | Kind::DirectoryBack
             | Kind::CompletionRefused
             | Kind::UnknownReferences
+            | Kind::FiringSkipped
             | Kind::Edited => status,
         }
     })

@@ -23,4 +23,5 @@ mod races;
 mod review;
 #[path = "../support/scale.rs"]
 mod scale;
+mod schedule;
 mod states;

@@ -19,6 +19,7 @@ mod restart;
 mod roads;
 #[path = "../support/scale.rs"]
 mod scale;
+mod schedule;
 mod storm;
 mod story;
 mod why;

@@ -15,6 +15,7 @@ use crate::command::{
     text::{self, Word, command_of},
     value::{self, Phrase},
 };
+use crate::recurrence::CronRule;
 
 /// One option of the verb at hand, as far as putting words in order needs it.
 pub(super) struct Opt<'c> {
@@ -41,6 +42,8 @@ pub(super) struct Shape<'c> {
     pub(super) title: bool,
     /// Takes running text by place.
     pub(super) text: bool,
+    /// Begins with a cron rule, whose fields need no quotes, and ends with a command behind `--`.
+    pub(super) rule: bool,
     /// The option that holds the verb's running text, where it is not taken by place.
     pub(super) prose: Option<&'c str>,
 }
@@ -61,6 +64,10 @@ impl Reading<'_> {
         let mut at = first;
         while at < self.words.len() {
             let word = &self.words[at];
+            if shape.rule && sorted.positionals.len() == shape.fixed && !word.quoted && is_dashes(&word.text) {
+                self.command_by_place(at + 1, &mut sorted);
+                return Ok(sorted);
+            }
             if !word.quoted && word.text == "--" && (self.road != Road::Chat || at == first) {
                 self.rest_by_place(at + 1, shape, &mut sorted);
                 return Ok(sorted);
@@ -80,6 +87,16 @@ impl Reading<'_> {
                 self.refuse_near_option(at, first, shape)?;
             }
             let place = sorted.positionals.len();
+            if shape.rule && place == 0 {
+                let end = self.rule_end(at, shape)?;
+                sorted.positionals.push(self.joined(at..end));
+                at = end;
+                continue;
+            }
+            if shape.rule {
+                self.command_by_place(at, &mut sorted);
+                return Ok(sorted);
+            }
             if place < shape.fixed {
                 sorted.positionals.push(self.by_kind(word, &shape.kinds[place]));
             } else if let Some(ids) = shape.ids.then(|| ids_in(word)).flatten() {
@@ -105,6 +122,34 @@ impl Reading<'_> {
             at += 1;
         }
         Ok(sorted)
+    }
+
+    /// Where a cron rule ends: in quotes it is one word, else it has five.
+    fn rule_end(&self, at: usize, shape: &Shape<'_>) -> Result<usize, Mistake> {
+        let first = &self.words[at];
+        if first.text.contains(char::is_whitespace) || first.text.starts_with('@') {
+            return Ok(at + 1);
+        }
+        let mut end = at + 1;
+        while end < (at + 5).min(self.words.len()) {
+            let word = &self.words[end];
+            let is_field = !word.quoted && !is_dashes(&word.text) && self.option(end, shape, false)?.is_none();
+            if !is_field {
+                break;
+            }
+            end += 1;
+        }
+        Ok(end)
+    }
+
+    /// A command at the end keeps all of its words: in a chat as they were typed, and else one by one.
+    fn command_by_place(&self, from: usize, sorted: &mut Sorted) {
+        let words = from..self.words.len();
+        match self.road {
+            Road::Chat if !words.is_empty() => sorted.prose = Some(self.joined(words)),
+            Road::Chat => {}
+            Road::Form | Road::Terminal => sorted.positionals.extend(words.map(|at| self.words[at].text.to_string())),
+        }
     }
 
     /// What follows `--` is never an option: first the arguments by place, then the text.
@@ -369,6 +414,9 @@ impl<'c> Shape<'c> {
             options,
             fixed: places.iter().filter(|arg| !spec::is_list(arg)).count(),
             kinds: places.iter().map(|arg| spec::kind(arg)).collect(),
+            rule: places
+                .first()
+                .is_some_and(|arg| arg.get_value_parser().type_id() == std::any::TypeId::of::<CronRule>()),
             ids: lists.contains(&Kind::Task),
             title: lists.contains(&Kind::Text),
             text,
@@ -388,6 +436,11 @@ impl Opt<'_> {
         let choice = self.choices.iter().find(|choice| plain(choice) == plain(given));
         choice.cloned().unwrap_or_else(|| given.to_owned())
     }
+}
+
+/// Two dashes, or the long one that phones make of them.
+fn is_dashes(word: &str) -> bool {
+    matches!(word, "--" | "—" | "–")
 }
 
 /// The ids in a word: one, or several with commas between; commas and back-ticks around them are dropped.

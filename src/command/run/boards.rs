@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
+use super::schedule;
+
 use crate::{
     board::{Board, BoardSlug, Error, audit::Entry, error::refuse},
     command::{
@@ -43,7 +45,9 @@ pub(super) async fn run(desk: &Desk, caller: &Caller, verb: &Verb, args: &Boards
             Ok(Reply::text(format!("Board '{}' renamed to '{}'.", args.slug, args.name())))
         }
         Some(BoardsVerb::Own(BoardsOwn::Rm(args))) => {
+            let schedules = schedule::with_threads(desk, &args.slug).await;
             let gone_to = desk.boards.remove(&args.slug, args.delete, desk.now()).await?;
+            schedule::tell_of_end(desk, &args.slug, caller, &schedules).await?;
             Ok(Reply::text(match gone_to {
                 Some(folder) => format!(
                     "Board '{}' archived → {}\nRecover by moving the directory back to {}.",

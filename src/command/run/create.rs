@@ -124,7 +124,11 @@ pub(super) async fn create(
     let profile = assignee(caller, &settings, args)?;
     let workspace = match prepared {
         Prepared::Place(place) => place.clone(),
-        Prepared::Nothing | Prepared::File(_) | Prepared::Artifacts(_) | Prepared::Workspace(_) => None,
+        Prepared::Nothing
+        | Prepared::File(_)
+        | Prepared::Artifacts(_)
+        | Prepared::Workspace(_)
+        | Prepared::Firing(_) => None,
     };
     if args.branch.is_some() && !workspace.as_ref().is_some_and(|site| site.kind == WorkspaceKind::Worktree) {
         refuse!(Usage, "--branch is only valid with --workspace worktree");
@@ -222,6 +226,11 @@ fn shown(path: &Path) -> String {
 pub(super) fn start_at(at: Option<i64>, delay: Option<std::time::Duration>, now: Millis) -> Option<Millis> {
     let delayed = delay.map(|delay| now.saturating_add(Millis::try_from(delay.as_millis()).unwrap_or(Millis::MAX)));
     at.map(|seconds| seconds.saturating_mul(1000)).or(delayed)
+}
+
+/// Refuses a task for a profile that the caller may not use.
+pub(super) fn check_profile(desk: &Desk, caller: &Caller, args: &Create) -> Result<(), Error> {
+    assignee(caller, &desk.settings.get(), args).map(drop)
 }
 
 /// The profile that the task is for, if the caller may use it.

@@ -195,7 +195,7 @@ pub(super) async fn unblock(desk: &Desk, caller: &Caller, args: &verbs::Unblock,
     Ok(each.done())
 }
 
-pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Schedule, tx: &mut Tx) -> Result<Done, Error> {
+pub(super) async fn schedule(desk: &Desk, caller: &Caller, args: &verbs::Aside, tx: &mut Tx) -> Result<Done, Error> {
     let reason = args.reason.as_ref().map(Prose::as_str);
     let suffix = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let at = start_at(args.at, args.delay, desk.now());
