@@ -38,6 +38,7 @@ pub mod park;
 pub mod pin;
 pub mod policy;
 pub mod question;
+pub mod quorum;
 mod readers;
 pub mod review;
 pub mod run;

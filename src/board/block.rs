@@ -231,6 +231,24 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets a task in triage wait for another one, behind which it goes on by itself.
+    pub async fn leave_triage_behind(
+        &mut self,
+        actor: &Actor,
+        id: &TaskId,
+        parent: &TaskId,
+        now: Millis,
+    ) -> Result<(), Error> {
+        self.link(actor, parent, id, now).await?;
+        let task = self.task(id).await?;
+        needs_person(actor, &task)?;
+        let status = self.release(&task, false).await?;
+        let reason = format!("it waits for {parent}");
+        let payload = json!({"actor": actor.name(), "reason": reason, "forced": false, "status": status});
+        self.record(Kind::PromotedManual, &task, None, payload, now).await?;
+        Ok(())
+    }
+
     /// Refuses where [`Tx::promote`] would.
     pub async fn may_promote(&mut self, actor: &Actor, task: &Task, force: bool) -> Result<(), Error> {
         let id = &task.id;

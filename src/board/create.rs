@@ -12,6 +12,7 @@ use crate::{
         event::Kind,
         id::{ProfileName, TaskId},
         question::Ask,
+        quorum::Quorum,
         statements::*,
         task::{BlockKind, Status, Task, WorkspaceKind},
     },
@@ -30,6 +31,8 @@ pub struct NewTask {
     pub body: Option<String>,
     pub assignee: Option<ProfileName>,
     pub parents: Vec<TaskId>,
+    /// How many of them it waits for; none for all.
+    pub quorum: Option<Quorum>,
     pub priority: i64,
     pub tenant: Option<String>,
     pub workspace: Option<(WorkspaceKind, Option<String>)>,
@@ -92,12 +95,15 @@ impl Tx {
         let mut parents = new.parents.clone();
         parents.sort();
         parents.dedup();
-        let mut open_parent = false;
+        let (mut open_parent, mut done_parents) = (false, 0);
         let mut unknown = Vec::new();
         for parent in &parents {
             let found: Option<Task> = sql!(self, TASK, parent; fetch_optional);
             match found {
-                Some(task) => open_parent |= !task.status.satisfies_children(),
+                Some(task) => {
+                    open_parent |= !task.status.satisfies_children();
+                    done_parents += i64::from(task.status.satisfies_children() && task.completed_at.is_some());
+                }
                 None => unknown.push(parent.to_string()),
             }
         }
@@ -112,7 +118,7 @@ impl Tx {
             () if new.blocked => Status::Blocked,
             () if new.triage => Status::Triage,
             () if new.at.is_some_and(|at| at > now) => Status::Scheduled,
-            () if open_parent => Status::Todo,
+            () if open_parent && new.quorum.is_none_or(|quorum| done_parents < quorum.needed) => Status::Todo,
             () => Status::Ready,
         };
         let (workspace_kind, workspace_path) = new.workspace.clone().unwrap_or((WorkspaceKind::Scratch, None));
@@ -141,6 +147,9 @@ impl Tx {
         }
         for parent in &parents {
             sql!(self, INSERT_LINK, parent, &id; execute);
+        }
+        if let Some(quorum) = new.quorum {
+            self.set_quorum(&id, quorum, parents.len()).await?;
         }
         let mut task = Task {
             id,
@@ -197,6 +206,9 @@ impl Tx {
         }
         if let Actor::Worker { task: parent, .. } = actor {
             self.inherit_watches(parent, &task, now).await?;
+        }
+        if task.status == Status::Ready {
+            self.cancel_rest(&task, now).await?;
         }
         self.wakes_dispatcher();
         Ok(Created { task, existed: false })

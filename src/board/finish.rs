@@ -191,7 +191,7 @@ impl Tx {
         self.archive_as(task, actor, end, Kind::Archived, Value::Null, now).await
     }
 
-    async fn archive_as(
+    pub(crate) async fn archive_as(
         &mut self,
         task: Task,
         actor: &Actor,
@@ -227,6 +227,7 @@ impl Tx {
         let attachments = self.attachments(id).await?;
         for statement in [
             DELETE_LINKS_OF,
+            DELETE_QUORUM_OF,
             DELETE_COMMENTS_OF,
             DELETE_EVENTS_OF,
             DELETE_ATTACHMENTS_OF,

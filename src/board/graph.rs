@@ -48,8 +48,11 @@ impl Tx {
         if sql!(self, INSERT_LINK, parent, child; execute) == 0 {
             return Ok(());
         }
-        let waits =
-            !above.status.satisfies_children() && Action::ParentAdded.allowed_in(below.status) && !below.parents_waived;
+        // One that waits for some of its parents alone may have enough already.
+        let waits = Action::ParentAdded.allowed_in(below.status)
+            && !below.parents_waived
+            && !above.status.satisfies_children()
+            && !self.open_parents(child).await?.is_empty();
         let mut payload = json!({"parent": parent, "child": child});
         if waits {
             sql!(self, SET_STATUS, child, Status::Todo; execute);
@@ -98,6 +101,7 @@ impl Tx {
         for (id,) in rows {
             let task = self.task(&id).await?;
             self.record(Kind::Promoted, &task, None, serde_json::Value::Null, now).await?;
+            self.cancel_rest(&task, now).await?;
             promoted.push(id);
         }
         if !promoted.is_empty() {

@@ -64,14 +64,14 @@ pub const MOVES: &[Move] = &[
         action: Action::ParentsSatisfied,
         from: &[Todo],
         to: To::Status(Ready),
-        guard: "every parent is done or archived",
+        guard: "enough parents are done, or all have ended",
     },
     Move { action: Action::ParentAdded, from: &[Ready], to: To::Status(Todo), guard: "the new parent is open" },
     Move {
         action: Action::Claim,
         from: &[Ready],
         to: To::Status(Running),
-        guard: "every parent is done or archived, or a person waived them; no run is open",
+        guard: "enough parents are done, or all have ended, or a person waived them; no run is open",
     },
     Move { action: Action::Heartbeat, from: &[Running], to: To::Same, guard: "" },
     Move {
@@ -134,7 +134,7 @@ pub const MOVES: &[Move] = &[
         action: Action::Promote,
         from: &[Triage, Todo, Blocked],
         to: To::Status(Ready),
-        guard: "every parent is done or archived, or --force; a question, and what was blocked again, is released by a person alone",
+        guard: "enough parents are done, or all have ended, or --force; a question, and what was blocked again, is released by a person alone",
     },
     Move {
         action: Action::Assign,

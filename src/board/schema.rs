@@ -44,11 +44,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (12, include_str!("../../migrations/sqlite/0012_parks.sql")),
     (13, include_str!("../../migrations/sqlite/0013_incoming.sql")),
     (14, include_str!("../../migrations/sqlite/0014_budgets.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0015_schedules.sql")),
+    (15, include_str!("../../migrations/sqlite/0015_schedules.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0016_quorums.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 15;
+pub const VERSION: i64 = 16;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

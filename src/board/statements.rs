@@ -111,6 +111,18 @@ macro_rules! turn {
     };
 }
 
+/// Whether a task waits for some of its parents alone, and so many are done.
+macro_rules! has_quorum {
+    ($task:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM quorums WHERE quorums.task_id = ",
+            $task,
+            " AND needed <= (SELECT count(*) FROM links AS ways JOIN tasks AS ended ON ended.id = ways.parent_id \
+             WHERE ways.child_id = quorums.task_id AND ended.status IN ('done', 'archived') AND ended.completed_at IS NOT NULL))"
+        )
+    };
+}
+
 /// Declares statements, and `ALL` of them for the test that prepares each.
 macro_rules! statements {
     ($($name:ident = $($part:expr),* ;)*) => {
@@ -125,7 +137,7 @@ statements! {
     TASK = "SELECT ", task!(), " FROM tasks WHERE id = $1";
     // With what decides on a claim, so that nothing else has to be asked.
     TASK_TO_CLAIM = "SELECT ", task!(), ", CAST(CASE WHEN EXISTS (SELECT 1 FROM tasks parent WHERE parent.id IN \
-        (SELECT parent_id FROM links WHERE child_id = $1) AND parent.status NOT IN ('done', 'archived')) THEN 1 ELSE 0 END AS BIGINT) \
+        (SELECT parent_id FROM links WHERE child_id = $1) AND parent.status NOT IN ('done', 'archived')) AND NOT ", has_quorum!("$1"), " THEN 1 ELSE 0 END AS BIGINT) \
         AS waits FROM tasks WHERE id = $1";
     TASK_BY_KEY = "SELECT ", task!(), " FROM tasks WHERE idempotency_key = $1 AND status <> 'archived'";
     INSERT_TASK = "INSERT INTO tasks (id, title, body, assignee, status, priority, tenant, workspace_kind, workspace_path, \
@@ -260,13 +272,21 @@ statements! {
     PARENTS = "SELECT parent_id FROM links WHERE child_id = $1 ORDER BY parent_id";
     CHILDREN = "SELECT child_id FROM links WHERE parent_id = $1 ORDER BY child_id";
     OPEN_PARENTS = "SELECT id FROM tasks WHERE id IN (SELECT parent_id FROM links WHERE child_id = $1) \
-        AND status NOT IN ('done', 'archived') ORDER BY id";
+        AND status NOT IN ('done', 'archived') AND NOT ", has_quorum!("$1"), " ORDER BY id";
     REACHES = "WITH RECURSIVE below (id) AS (SELECT child_id FROM links WHERE parent_id = $1 \
         UNION SELECT links.child_id FROM links JOIN below ON links.parent_id = below.id) SELECT id FROM below WHERE id = $2";
     PROMOTE_CHILDREN = "UPDATE tasks SET status = 'ready' WHERE status = 'todo' \
-        AND id IN (SELECT child_id FROM links WHERE parent_id = $1) AND NOT EXISTS ( \
+        AND id IN (SELECT child_id FROM links WHERE parent_id = $1) AND (NOT EXISTS ( \
             SELECT 1 FROM links JOIN tasks parent ON parent.id = links.parent_id \
-            WHERE links.child_id = tasks.id AND parent.status NOT IN ('done', 'archived')) RETURNING id";
+            WHERE links.child_id = tasks.id AND parent.status NOT IN ('done', 'archived')) OR ", has_quorum!("tasks.id"), ") RETURNING id";
+    QUORUM = "SELECT needed, cancels_rest FROM quorums WHERE task_id = $1";
+    INSERT_QUORUM = "INSERT INTO quorums (task_id, needed, cancels_rest) VALUES ($1, $2, $3)";
+    DELETE_QUORUM_OF = "DELETE FROM quorums WHERE task_id = $1";
+    // The open parents that end with a quorum; what other open tasks wait for goes on.
+    REST_OF_QUORUM = "SELECT ", task!(), " FROM tasks WHERE id IN (SELECT parent_id FROM links WHERE child_id = $1) \
+        AND status NOT IN ('done', 'archived') AND EXISTS (SELECT 1 FROM quorums WHERE task_id = $1 AND cancels_rest = 1) \
+        AND NOT EXISTS (SELECT 1 FROM links JOIN tasks other ON other.id = child_id \
+            WHERE parent_id = tasks.id AND child_id <> $1 AND other.status NOT IN ('done', 'archived')) ORDER BY id";
 
     // Comments, events, attachments
     INSERT_COMMENT = "INSERT INTO comments (task_id, author, body, created_at) VALUES ($1, $2, $3, $4)";
@@ -818,7 +838,7 @@ mod tests {
             ("CLOSE_QUESTION", CLOSE_QUESTION, &["SEARCH questions USING INDEX questions_open (task_id=?)"], 0),
             ("BUTTONS_OF", BUTTONS_OF, &["SEARCH buttons USING PRIMARY KEY (delivery_id=?)"], 0),
             ("DELIVERIES_OF_QUESTION", DELIVERIES_OF_QUESTION, &["buttons_of_questions (question_id=?)"], 0),
-            ("NEXT_FIRING", NEXT_FIRING, &["SEARCH schedules USING COVERING INDEX schedules_due"], 0),
+            ("NEXT_FIRING", NEXT_FIRING, &["SEARCH schedules USING INDEX schedules_due"], 0),
             ("HAS_FIRED", HAS_FIRED, &["SEARCH firings USING PRIMARY KEY (schedule_id=? AND nominal=?)"], 0),
             ("TASK_OF_MESSAGE", TASK_OF_MESSAGE, &["SEARCH messages USING PRIMARY KEY"], 0),
             ("TASK_OF_THREAD", TASK_OF_THREAD, &["SEARCH threads USING INDEX threads_once"], 0),

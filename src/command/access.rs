@@ -265,6 +265,7 @@ fn bind(verb: &mut Verb, tenant: Tenant) {
     let place = match verb {
         Verb::Read(Read::List(args)) => &mut args.tenant,
         Verb::Write(Write::Create(args)) => &mut args.tenant,
+        Verb::Write(Write::Swarm(args)) => &mut args.tenant,
         Verb::Write(Write::Watch(args)) => &mut args.tenant,
         Verb::Read(_) | Verb::Write(_) | Verb::Operate(_) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => return,
     };
@@ -311,6 +312,9 @@ fn is_for_workers(verb: &Verb) -> bool {
             Write::Schedule(schedule) => schedule.verb.is_none(),
             Write::Archive(archive) => archive.rm.is_empty(),
             Write::Answer(_)
+            | Write::Swarm(_)
+            | Write::Specify(_)
+            | Write::Decompose(_)
             | Write::Watch(_)
             | Write::Unwatch(_)
             | Write::ShowBoard(_)

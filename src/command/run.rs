@@ -13,11 +13,13 @@ mod firing;
 mod gc;
 mod here;
 mod incoming;
+mod orchestrate;
 mod outbox;
 mod review;
 mod schedule;
 mod settings;
 mod status;
+mod swarm;
 mod tasks;
 mod threads;
 
@@ -32,7 +34,7 @@ use crate::{
         caller::{Caller, Place},
         desk::{Desk, Done},
         reply::Reply,
-        verbs::{Operate, Own, Read, Shell, Verb, Write},
+        verbs::{Create, Operate, Own, Read, Shell, Verb, Write},
         view::{self, View},
     },
 };
@@ -54,6 +56,8 @@ pub(super) enum Prepared {
     Workspace(PathBuf),
     /// Where a new task is to work.
     Place(Option<create::Site>),
+    /// The tasks of a swarm, and where each is to work.
+    Swarm(Vec<(Create, Self)>),
     /// The task that a schedule makes.
     Firing(Box<firing::Ready>),
 }
@@ -63,7 +67,9 @@ impl Prepared {
     fn artifacts(&self) -> Vec<Artifact> {
         match self {
             Self::Artifacts(stores) => stores.artifacts(),
-            Self::Nothing | Self::File(_) | Self::Workspace(_) | Self::Place(_) | Self::Firing(_) => Vec::new(),
+            Self::Nothing | Self::File(_) | Self::Workspace(_) | Self::Place(_) | Self::Swarm(_) | Self::Firing(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -72,7 +78,7 @@ impl Prepared {
         match self {
             Self::File(file) => file.keep(),
             Self::Artifacts(stores) => stores.keep(),
-            Self::Nothing | Self::Workspace(_) | Self::Place(_) | Self::Firing(_) => {}
+            Self::Nothing | Self::Workspace(_) | Self::Place(_) | Self::Swarm(_) | Self::Firing(_) => {}
         }
     }
 }
@@ -93,6 +99,8 @@ pub(super) async fn prepare(desk: &Desk, caller: &Caller, board: &Board, verb: &
             Ok(Prepared::Artifacts(artifact::store(caller, board, tasks, &args.artifact, metadata).await?))
         }
         Write::Create(args) => Ok(Prepared::Place(create::place(desk, caller, board, args).await?)),
+        Write::Swarm(args) => swarm::prepare(desk, caller, board, args).await,
+        Write::Specify(args) => orchestrate::prepare(desk, caller, board, &args.task).await,
         Write::Schedule(args) => schedule::prepare(desk, caller, board, args).await,
         Write::Claim(args) => Ok(Prepared::Workspace(tasks::workspace(desk, caller, board, &args.task).await?)),
         _ => Ok(Prepared::Nothing),
@@ -109,6 +117,9 @@ pub(super) async fn write(
 ) -> Result<Done, Error> {
     match verb {
         Write::Create(args) => create::create(desk, caller, args, prepared, tx).await,
+        Write::Swarm(args) => swarm::swarm(desk, caller, args, prepared, tx).await,
+        Write::Specify(args) => orchestrate::specify(desk, caller, &args.task, prepared, tx).await,
+        Write::Decompose(args) => orchestrate::decompose(desk, caller, &args.task, tx).await,
         Write::Link(args) => tasks::link(desk, caller, args, tx).await,
         Write::Unlink(args) => tasks::unlink(desk, caller, args, tx).await,
         Write::Comment(args) => tasks::comment(desk, caller, args, tx).await,
@@ -146,7 +157,7 @@ pub(super) fn is_of_one_task(verb: &Verb) -> bool {
     match verb {
         Verb::Read(_) | Verb::Operate(_) => true,
         Verb::Write(Write::Schedule(args)) => args.verb.is_none(),
-        Verb::Write(Write::Create(_)) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => false,
+        Verb::Write(Write::Create(_) | Write::Swarm(_)) | Verb::Own(_) | Verb::Shell(_) | Verb::Internal(_) => false,
         Verb::Write(_) => true,
     }
 }

@@ -113,6 +113,9 @@ impl<'v> Subject<'v> {
     fn of_write(write: &'v Write) -> Self {
         match write {
             Write::Create(args) => Self::new("create", &args.parent, Reach::Tenant(args.tenant.as_ref())),
+            Write::Swarm(args) => Self::new("swarm", [], Reach::Tenant(args.tenant.as_ref())),
+            Write::Specify(args) => Self::task("specify", &args.task),
+            Write::Decompose(args) => Self::task("decompose", &args.task),
             Write::Link(args) => Self::new("link", [&args.parent, &args.child], Reach::Tasks),
             Write::Unlink(args) => Self::new("unlink", [&args.parent, &args.child], Reach::Tasks),
             Write::Comment(args) => Self::task("comment", &args.task),

@@ -89,6 +89,24 @@ impl FromStr for Assignee {
     }
 }
 
+/// A part of a swarm: a profile, and what it is to do where that is not the whole goal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub profile: ProfileName,
+    pub title: Option<String>,
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (profile, title) = text.split_once(':').map_or((text, ""), |(profile, title)| (profile, title.trim()));
+        let profile = profile.trim();
+        let profile = profile.strip_prefix('@').unwrap_or(profile).parse()?;
+        Ok(Self { profile, title: Some(title.to_owned()).filter(|title| !title.is_empty()) })
+    }
+}
+
 /// The customer, team or project that a task belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant(String);

@@ -18,8 +18,8 @@ use crate::{
         question::{Choice, Road},
     },
     command::value::{
-        Assignee, JsonObject, Limit, Phrase, Pinnable, Prose, Skill, Tenant, WorkspaceArg, branch, choice, duration,
-        event_kind, instant, interval, positive, row, total_cost, total_time,
+        Assignee, JsonObject, Limit, Part, Phrase, Pinnable, Prose, Skill, Tenant, WorkspaceArg, branch, choice,
+        duration, event_kind, instant, interval, positive, row, total_cost, total_time,
     },
     recurrence::{CronRule, Zone},
     settings::{Role, Scope, Visitor},
@@ -122,10 +122,15 @@ pub enum Read {
 
 /// Verbs that create and change tasks.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value is made for each command, and is not kept")]
 pub enum Write {
     /// Create a task
     Create(Create),
+    /// Create workers beside one another, one who checks what they did, and one who makes one result of it
+    Swarm(Swarm),
+    /// Have the orchestrator write down what a task in triage is about before it starts
+    Specify(Specify),
+    /// Have the orchestrator split a task in triage into smaller ones
+    Decompose(Decompose),
     /// Make one task wait for another
     Link(Link),
     /// Stop one task waiting for another
@@ -578,11 +583,11 @@ pub struct BoardsPrivate {
     pub state: Switch,
 }
 
-#[derive(Clone, Debug, PartialEq, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
 pub struct Create {
     /// What is to be done, in a few words
     #[arg(value_name = "TITLE", required = true)]
-    title: Vec<String>,
+    pub(crate) title: Vec<String>,
     /// What the worker needs to know; in chat, the lines below the first one are added to it
     #[arg(long, value_name = "TEXT")]
     pub body: Option<Prose>,
@@ -592,6 +597,12 @@ pub struct Create {
     /// A task to wait for; repeatable
     #[arg(long, value_name = "ID")]
     pub parent: Vec<TaskId>,
+    /// Start when so many of these are done
+    #[arg(long, value_name = "N", value_parser = positive, requires = "parent")]
+    pub quorum: Option<u32>,
+    /// Then cancel the others
+    #[arg(long, requires = "quorum")]
+    pub cancel_rest: bool,
     /// Where to work: `scratch`, `dir:<path>`, `worktree` or `worktree:<path>`
     #[arg(long)]
     pub workspace: Option<WorkspaceArg>,
@@ -610,7 +621,7 @@ pub struct Create {
     /// Leave it for a person to look at first
     #[arg(long)]
     pub triage: bool,
-    /// A second create with the same key answers the first task
+    /// The same key again answers the first task
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
     /// Stop a run after this time, as in `30m`
@@ -622,16 +633,16 @@ pub struct Create {
     /// Cost limit for all attempts
     #[arg(long, value_name = "AMOUNT")]
     pub max_cost: Option<Amount>,
-    /// Who is named as its author, on the command line
+    /// Its author, on the command line
     #[arg(long, value_name = "NAME")]
     pub created_by: Option<String>,
     /// A skill that the worker needs; repeatable
     #[arg(long)]
     pub skill: Vec<Skill>,
-    /// How many failed attempts are allowed in all; 1 blocks at the first
+    /// Failed attempts allowed in all; 1 blocks at the first
     #[arg(long, value_name = "N", value_parser = positive)]
     pub max_retries: Option<u32>,
-    /// Let the worker go on until it judges the goal to be reached
+    /// Go on until the worker judges the goal reached
     #[arg(long)]
     pub goal: bool,
     /// How many turns a goal may take
@@ -640,10 +651,10 @@ pub struct Create {
     /// The status to begin with
     #[arg(long, value_name = "STATUS", conflicts_with = "triage")]
     pub initial_status: Option<InitialStatus>,
-    /// Start at this time, as in `2027-01-31T09:00:00Z`, and not before
+    /// Start no earlier, as in `2027-01-31T09:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub at: Option<i64>,
-    /// Start after this time, as in `2h`, and not before
+    /// Start after this time, as in `2h`
     #[arg(long = "in", value_name = "TIME", value_parser = duration, conflicts_with = "at")]
     pub delay: Option<Duration>,
     /// Answer as JSON
@@ -655,10 +666,76 @@ pub struct Create {
 }
 
 impl Create {
+    /// A task of this title, and nothing said beside it.
+    pub fn titled(title: String) -> Self {
+        Self { title: vec![title], ..Self::default() }
+    }
+
     /// The title, its words joined by one space.
     pub fn title(&self) -> String {
         self.title.join(" ")
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Swarm {
+    /// What is to be reached, in a few words
+    #[arg(value_name = "GOAL", required = true)]
+    goal: Vec<String>,
+    /// What everybody needs to know; in chat, the lines below the first one are added to it
+    #[arg(long, value_name = "TEXT")]
+    pub body: Option<Prose>,
+    /// A profile that works, with what it is to do where that is not the goal: `PROFILE` or `PROFILE:TITLE`; repeatable
+    #[arg(long, value_name = "PROFILE:TITLE", required = true)]
+    pub worker: Vec<Part>,
+    /// The profile that checks what the workers did
+    #[arg(long, value_name = "PROFILE")]
+    pub verifier: Option<ProfileName>,
+    /// The profile that makes one result of it
+    #[arg(long, value_name = "PROFILE", required = true)]
+    pub synthesizer: ProfileName,
+    /// Go on when so many workers are done
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub quorum: Option<u32>,
+    /// Then cancel the others
+    #[arg(long, requires = "quorum")]
+    pub cancel_rest: bool,
+    /// Where everybody works: `dir:<path>`, `worktree` or `worktree:<path>`
+    #[arg(long)]
+    pub workspace: Option<WorkspaceArg>,
+    /// The tenant that it belongs to
+    #[arg(long)]
+    pub tenant: Option<Tenant>,
+    /// Higher comes first, from -1000 to 1000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(-1000..=1000))]
+    pub priority: Option<i64>,
+    /// A second swarm with the same key answers the first one
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Swarm {
+    /// The goal, its words joined by one space.
+    pub fn goal(&self) -> String {
+        self.goal.join(" ")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Specify {
+    /// The task, in triage
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Decompose {
+    /// The task, in triage
+    #[arg(value_name = "ID")]
+    pub task: TaskId,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

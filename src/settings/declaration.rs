@@ -50,6 +50,8 @@ section! {
         paused: bool = false,
         /// The profile that ready tasks without an assignee are given to.
         default_assignee: Option<ProfileName> = None,
+        /// The profile that `specify` and `decompose` hand tasks in triage to; nothing is handed to it by itself.
+        orchestrator: Option<ProfileName> = None,
     }
 }
 

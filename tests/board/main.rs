@@ -19,6 +19,7 @@ mod invariants;
 mod migrations;
 mod outbox;
 mod process;
+mod quorum;
 mod races;
 mod review;
 #[path = "../support/scale.rs"]

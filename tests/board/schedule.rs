@@ -463,3 +463,114 @@ async fn what_makes_no_schedule_is_refused_with_what_would() {
     world.ok(&["schedule", &task, "--in", "2h", "--reason", "the weather"]).await;
     assert_eq!(world.query("SELECT status FROM tasks"), ["scheduled"]);
 }
+
+#[tokio::test]
+async fn a_swarm_is_one_transaction_and_known_by_its_key() {
+    let world = World::at("2026-05-01T09:30:00Z").await;
+    let words = [
+        "swarm",
+        "find the leak",
+        "--worker",
+        "bot:search the attic",
+        "--worker",
+        "bot:search the cellar",
+        "--verifier",
+        "bot",
+        "--synthesizer",
+        "bot",
+        "--body",
+        "it drips",
+        "--idempotency-key",
+        "leak",
+    ];
+    let made = world.json(&words).await;
+    let again = world.json(&words).await;
+    assert_eq!(made, again);
+    let rows = world.query("SELECT title || ' ' || status FROM tasks ORDER BY rowid");
+    assert_eq!(
+        rows,
+        [
+            "find the leak done",
+            "search the attic ready",
+            "search the cellar ready",
+            "Check: find the leak todo",
+            "Result: find the leak todo",
+        ]
+    );
+    let links = world.query(
+        "SELECT parent.title || ' > ' || child.title FROM links JOIN tasks parent ON parent.id = parent_id \
+         JOIN tasks child ON child.id = child_id ORDER BY child.rowid, parent.rowid",
+    );
+    assert_eq!(
+        links,
+        [
+            "find the leak > search the attic",
+            "find the leak > search the cellar",
+            "search the attic > Check: find the leak",
+            "search the cellar > Check: find the leak",
+            "search the attic > Result: find the leak",
+            "search the cellar > Result: find the leak",
+            "Check: find the leak > Result: find the leak",
+        ]
+    );
+    // One part that cannot be made unmakes all of it.
+    let (exit, said) =
+        world.run(&["swarm", "x", "--worker", "bot", "--worker", "nobody-here", "--synthesizer", "bot"]).await;
+    assert!(exit == 1 && said.contains("nobody-here"), "{said}");
+    let (exit, said) = world.run(&["swarm", "x", "--worker", "bot", "--synthesizer", "bot", "--quorum", "2"]).await;
+    assert!(exit == 1 && said.contains("--quorum 2"), "{said}");
+    assert_eq!(world.query("SELECT id FROM tasks").len(), 5);
+
+    // With a quorum, whoever makes one of it waits for the check alone.
+    let made = world
+        .json(&[
+            "swarm",
+            "vote",
+            "--worker",
+            "bot",
+            "--worker",
+            "bot",
+            "--verifier",
+            "bot",
+            "--synthesizer",
+            "bot",
+            "--quorum",
+            "1",
+        ])
+        .await;
+    let parents = world
+        .query(&format!("SELECT parent_id FROM links WHERE child_id = '{}'", made["synthesizer_id"].as_str().unwrap()));
+    assert_eq!(parents, [made["verifier_id"].as_str().unwrap()]);
+    assert_eq!(world.query("SELECT task_id FROM quorums"), parents);
+}
+
+#[tokio::test]
+async fn triage_goes_to_the_orchestrator_when_somebody_asks() {
+    let world = World::at("2026-05-01T09:30:00Z").await;
+    let task = async |title: &str| {
+        let made = world.json(&["create", title, "--triage", "--assignee", "bot"]).await;
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let vague = task("make it nicer").await;
+    let (exit, said) = world.run(&["specify", &vague]).await;
+    assert!(exit == 1 && said.contains("orchestrator = \"claude\""), "{said}");
+    world.resettle(&format!("[dispatch]\norchestrator = \"chief\"\n{SETTINGS}[profiles.chief]\ncommand = [\"true\"]\nscope = \"orchestrator\"\n"));
+    let said = world.ok(&["specify", &vague]).await;
+    let status = |id: &str| world.query(&format!("SELECT status || ' ' || assignee FROM tasks WHERE id = '{id}'"));
+    assert_eq!(status(&vague), ["todo bot"], "{said}");
+    assert_eq!(
+        world.query("SELECT assignee || ' ' || status FROM tasks WHERE title LIKE 'Specify %'"),
+        ["chief ready"]
+    );
+    let first = said.split_whitespace().next().unwrap();
+    world.ok(&["complete", first, "--summary", "the button, blue, by noon"]).await;
+    assert_eq!(status(&vague), ["ready bot"]);
+    assert!(world.ok(&["context", &vague]).await.contains("> the button, blue, by noon"));
+
+    let large = task("build the house").await;
+    world.ok(&["decompose", &large]).await;
+    assert_eq!(status(&large), ["ready chief"]);
+    assert!(world.ok(&["context", &large]).await.contains("Split this task into smaller ones"));
+    let (exit, said) = world.run(&["decompose", &large]).await;
+    assert!(exit == 1 && said.contains("only what lies in triage"), "{said}");
+}

@@ -14,6 +14,7 @@ mod hostile;
 mod lane;
 mod mcp;
 mod outbox;
+mod patterns;
 mod platforms;
 mod restart;
 mod roads;

@@ -3,7 +3,7 @@
 use kanban_platform::{Arg, Kind, Spec, Surface};
 
 /// The console's own verbs, as they are offered.
-const VERBS: [&str; 6] = ["/kanban", "/in", "/as", "/reply", "/press", "/quit"];
+const VERBS: [&str; 7] = ["/kanban", "/in", "/as", "/reply", "/press", "/wait", "/quit"];
 
 /// What can complete the word that is being typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ mod tests {
         let words = |words: &[&str]| Wanted::Words(words.iter().map(|&word| word.to_owned()).collect());
         let spec = spec();
         for (typed, start, expected) in [
-            ("/", 0, words(&["/kanban", "/in", "/as", "/reply", "/press", "/quit"])),
+            ("/", 0, words(&["/kanban", "/in", "/as", "/reply", "/press", "/wait", "/quit"])),
             ("/r", 0, words(&["/reply"])),
             ("hello", 0, Wanted::Nothing),
             ("hello co", 6, Wanted::Nothing),

@@ -32,6 +32,7 @@ use kanban_platform::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWrite},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,9 @@ const RECENT: usize = 20;
 /// How long a script waits for the answer to one line before it goes on with the next.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long `/wait` waits.
+const WAIT_DEADLINE: Duration = Duration::from_secs(60);
+
 /// How long a request that is being handled may go on after a shutdown was asked for.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
@@ -75,6 +79,8 @@ pub struct Console {
     updates: Updates,
     journal: Arc<Journal>,
     recent: Mutex<Recent>,
+    /// Counts what was posted.
+    posts: watch::Sender<u64>,
     /// What was read from standard input.
     held: Held,
 }
@@ -154,6 +160,7 @@ impl Console {
             updates: Updates::new(session),
             journal: Arc::new(Journal::new(transcript, screen, now)),
             recent: Mutex::default(),
+            posts: watch::Sender::default(),
             held,
         }))
     }
@@ -178,6 +185,17 @@ impl Console {
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until we have said something with this text in a thread.
+    async fn said(&self, thread: &str, text: &str) {
+        let mut posts = self.posts.subscribe();
+        loop {
+            posts.mark_unchanged();
+            if self.recent().has_said(thread, text) || posts.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Waits until all of these have been posted.
@@ -214,6 +232,7 @@ impl Console {
         let action = match Typed::parse(typed) {
             Ok(Typed::Blank) => return Understood::Nothing,
             Ok(Typed::Quit) => return Understood::Quit,
+            Ok(Typed::Wait(text)) => return Understood::Wait(text),
             Ok(Typed::In(thread)) => {
                 at.thread = thread;
                 return Understood::Nothing;
@@ -244,6 +263,7 @@ impl Console {
 /// What is to be done about a message.
 enum Understood {
     Request(Box<Request>),
+    Wait(String),
     Nothing,
     Quit,
 }
@@ -283,6 +303,16 @@ impl Platform for Console {
                     reader.ask(&at);
                     continue;
                 }
+                Understood::Wait(text) => {
+                    tokio::select! {
+                        () = shutdown.cancelled() => return Ok(()),
+                        said = timeout(WAIT_DEADLINE, self.said(&at.thread, &text)) => if said.is_err() {
+                            self.notice(&format!("nothing with `{text}` came within a minute; going on"));
+                        }
+                    }
+                    reader.ask(&at);
+                    continue;
+                }
                 Understood::Request(request) => request,
             };
             if session.is_some() {
@@ -319,6 +349,7 @@ impl Platform for Console {
             Ok(message) => {
                 let message = message?;
                 self.recent().posted(post);
+                self.posts.send_modify(|posts| *posts += 1);
                 Ok(message.to_string())
             }
             Err(error) => Err(PostError::Later(Duration::from_secs(1), format!("the post was interrupted: {error}"))),

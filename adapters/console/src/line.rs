@@ -13,6 +13,8 @@ pub(crate) enum Typed {
     Press { message: u64, label: String },
     /// `/file PATH TEXT`
     File { path: String, text: String },
+    /// `/wait TEXT`
+    Wait(String),
     /// `/quit`
     Quit,
     /// A message, exactly as typed.
@@ -48,6 +50,10 @@ impl Typed {
                 let (path, text) = path(rest)?;
                 Ok(Self::File { path, text })
             }
+            "/wait" if rest.is_empty() => {
+                Err(Misuse("`/wait TEXT` got no text; type for example `/wait which colour`".to_owned()))
+            }
+            "/wait" => Ok(Self::Wait(rest.to_owned())),
             "/quit" if rest.is_empty() => Ok(Self::Quit),
             _ => Ok(Self::Message(typed.to_owned())),
         }
@@ -207,6 +213,7 @@ mod tests {
             "/file",
             "/press 99999999999999999999 go",
             "/press 3 ",
+            "/wait",
         ]
         .iter()
         .map(|line| Typed::parse(line).unwrap_err().to_string())
@@ -221,6 +228,7 @@ mod tests {
         `/file PATH TEXT` got no path; type for example `/file report.pdf /kanban create read this`
         `/press N LABEL` got `99999999999999999999` where the number of a message was expected; type for example `/press 3 Retry`
         `/press N LABEL` got nothing after 3; type for example `/press 3 Retry`
+        `/wait TEXT` got no text; type for example `/wait which colour`
         "#);
     }
 
@@ -239,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_typed_is_dropped(text in "(?s)(/(in|as|reply|press|quit|kanban))?[ \\t]?#?[0-9]{0,3}.{0,40}") {
+        fn nothing_typed_is_dropped(text in "(?s)(/(in|as|reply|press|wait|quit|kanban))?[ \\t]?#?[0-9]{0,3}.{0,40}") {
             match Typed::parse(&text) {
                 Ok(Typed::Message(kept)) => prop_assert_eq!(kept, text),
                 Ok(Typed::In(kept) | Typed::As(kept)) => prop_assert_eq!(text.trim()[3..].trim(), kept),
@@ -249,6 +257,7 @@ mod tests {
                     prop_assert_eq!(rest.trim(), kept.trim());
                 }
                 Ok(Typed::File { .. }) => prop_assert!(text.trim().to_ascii_lowercase().starts_with("/file")),
+                Ok(Typed::Wait(kept)) => prop_assert_eq!(text.trim()[5..].trim(), kept),
                 Ok(Typed::Quit) => prop_assert_eq!(text.trim(), "/quit"),
                 Ok(Typed::Blank) => prop_assert_eq!(text.trim(), ""),
                 Err(misuse) => prop_assert!(!misuse.to_string().is_empty()),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use kanban_platform::{Author, Input, Post, PostKind, Request, Said, Thread};
 
-use crate::PLATFORM;
+use crate::{PLATFORM, request::name_of};
 
 /// How many messages are remembered, of all threads together. They are forgotten at a restart.
 const REMEMBERED: usize = 500;
@@ -34,6 +34,13 @@ impl Recent {
             let said = Said { author: PLATFORM.to_owned(), person: String::new(), is_ours: true, text: post.text() };
             self.push(&post.thread, None, said);
         }
+    }
+
+    /// Whether we have said something with this text in a thread, whatever its capitals.
+    pub(crate) fn has_said(&self, thread: &str, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let ours = self.0.iter().filter(|message| message.said.is_ours && name_of(&message.thread) == thread);
+        ours.rev().any(|message| message.said.text.to_lowercase().contains(&text))
     }
 
     /// The last messages of a thread before one of them, oldest first.

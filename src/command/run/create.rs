@@ -10,6 +10,7 @@ use crate::{
         error::refuse,
         face::{self, Lead},
         pin::Pinned,
+        quorum::Quorum,
         task::{Status, WorkspaceKind},
     },
     clock::Millis,
@@ -128,6 +129,7 @@ pub(super) async fn create(
         | Prepared::File(_)
         | Prepared::Artifacts(_)
         | Prepared::Workspace(_)
+        | Prepared::Swarm(_)
         | Prepared::Firing(_) => None,
     };
     if args.branch.is_some() && !workspace.as_ref().is_some_and(|site| site.kind == WorkspaceKind::Worktree) {
@@ -139,6 +141,7 @@ pub(super) async fn create(
         body: args.body.as_ref().map(|body| body.as_str().to_owned()),
         assignee: profile.map(|profile| profile.name.clone()),
         parents: args.parent.clone(),
+        quorum: args.quorum.map(|needed| Quorum { needed: i64::from(needed), cancels_rest: args.cancel_rest }),
         priority: args.priority.unwrap_or(0),
         tenant: args
             .tenant

@@ -54,6 +54,10 @@ async fn in_words(tx: &mut Tx, task: &Task, args: &verbs::Show, view: &View<'_>)
     lines.extend(
         [("parents:", parents), ("children:", children)].into_iter().filter_map(|(name, ids)| related(name, &ids)),
     );
+    if let Some(quorum) = tx.quorum(&task.id).await? {
+        let rest = if quorum.cancels_rest { ", and the others are cancelled then" } else { "" };
+        lines.push(field("quorum:", &format!("starts when {} of them are done{rest}", quorum.needed)));
+    }
     let watchers = tx.watches_of_task(task).await?;
     if !watchers.is_empty() {
         let threads: Vec<_> = watchers.iter().map(|watch| one_line(&watch.thread().to_string())).collect();
