@@ -142,6 +142,11 @@ impl Board {
         }
     }
 
+    /// Whether the file was let go of.
+    pub fn is_closed(&self) -> bool {
+        self.db.is_closed()
+    }
+
     /// Ends what is open and lets go of the file.
     pub async fn close(&self) {
         self.db.close().await;

@@ -53,7 +53,7 @@ impl Boards {
     pub async fn get(&self, slug: &BoardSlug) -> Result<Board, Error> {
         let mut open = self.open.lock().await;
         // A board that was found damaged is closed: it is looked at anew, as it may have been replaced by a backup.
-        if let Some(board) = open.get(slug).filter(|board| !board.db.is_closed()) {
+        if let Some(board) = open.get(slug).filter(|board| !board.is_closed()) {
             return Ok(board.clone());
         }
         if *slug != BoardSlug::default() && (self.is_leaving(slug) || !self.folder(slug).join(FILE).exists()) {
@@ -79,7 +79,7 @@ impl Boards {
     /// Makes a board. Answers it, and whether it is new.
     pub async fn create(&self, slug: &BoardSlug, now: Millis) -> Result<(Board, bool), Error> {
         let mut open = self.open.lock().await;
-        if let Some(board) = open.get(slug).filter(|board| !board.db.is_closed()) {
+        if let Some(board) = open.get(slug).filter(|board| !board.is_closed()) {
             return Ok((board.clone(), false));
         }
         if self.is_leaving(slug) {

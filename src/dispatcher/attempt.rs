@@ -372,7 +372,7 @@ impl Attempt {
             tx.commit().await
         };
         if let Err(error) = noted.await {
-            tracing::warn!(%error, "the workspace of the run could not be noted");
+            not_noted(board, &error, "the workspace of the run");
         }
     }
 
@@ -448,7 +448,7 @@ impl Attempt {
             tx.commit().await
         };
         if let Err(error) = noted.await {
-            tracing::warn!(%error, "the start of the worker could not be noted");
+            not_noted(board, &error, "the start of the worker");
         }
     }
 
@@ -526,7 +526,7 @@ impl Attempt {
         match noted.await {
             // The task was deleted with its runs.
             Ok(()) | Err(Error::Refused(_)) => {}
-            Err(error) => tracing::warn!(%error, "the session of a run could not be noted"),
+            Err(error) => not_noted(board, &error, "the session of a run"),
         }
     }
 
@@ -584,7 +584,7 @@ impl Attempt {
             tx.commit().await
         };
         if let Err(error) = noted.await {
-            tracing::warn!(%error, "the end of the worker could not be noted");
+            not_noted(board, &error, "the end of the worker");
         }
     }
 
@@ -680,4 +680,11 @@ impl From<String> for Halt {
 
 fn span(board: &BoardSlug, task: &TaskId, run: i64) -> tracing::Span {
     tracing::info_span!("run", board.slug = %board, task.id = %task, run.id = run)
+}
+
+/// Tells of a fault, but not of a board that was closed to make room for the next gateway, which notes it again.
+fn not_noted(board: &Board, error: &Error, what: &str) {
+    if !board.is_closed() {
+        tracing::warn!(%error, "{what} could not be noted");
+    }
 }

@@ -34,7 +34,8 @@ impl Rig {
 
     /// A file that the stand-in has written, or is told something by.
     fn state(&self, name: &str) -> PathBuf {
-        let folder = if self.agent == "opencode" { ".local/share/opencode".to_owned() } else { format!(".{}", self.agent) };
+        let folder =
+            if self.agent == "opencode" { ".local/share/opencode".to_owned() } else { format!(".{}", self.agent) };
         self.home.outside(&folder).join(name)
     }
 

@@ -80,7 +80,9 @@ fn tasks_take_after_the_place_where_they_are_made() {
     assert!(told(&home, "bob", "shop", "/kanban list --board default").contains("elsewhere"));
     assert!(!told(&home, "bob", "shop", "/kanban list").contains("elsewhere"));
     // The board may go once nobody works on it, and the place can still be spoken to.
-    until("the other board is at rest", || home.ok(&format!("--board shop show {there}")).contains("done").then_some(()));
+    until("the other board is at rest", || {
+        home.ok(&format!("--board shop show {there}")).contains("done").then_some(())
+    });
     home.ok("boards rm shop");
     assert!(refused(&home, "bob", "shop", "/kanban list").contains("`/kanban here off`"));
     assert!(told(&home, "ann", "shop", "/kanban here off").contains("Ended what was set here"));

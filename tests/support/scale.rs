@@ -26,9 +26,9 @@ impl Scale {
         // The plain scale draws the same cases each time, so that it judges the change and not the draw.
         let seed = seed.unwrap_or_else(|| match is_full {
             true => u64::from_be_bytes(kanban_gateway::random::bytes::<8>()),
-            false => name.bytes().fold(0xcbf2_9ce4_8422_2325, |seed, byte| {
-                (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            }),
+            false => name
+                .bytes()
+                .fold(0xcbf2_9ce4_8422_2325, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)),
         });
         let count = if is_full { full } else { plain };
         report(&format!("{name}: seed {seed}, scale {}", if is_full { "full" } else { "plain" }));
