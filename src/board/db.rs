@@ -356,6 +356,7 @@ fn finish_in_background(writers: &Arc<Writers>) {
 }
 
 /// A transaction: every operation of the board is a method on it. Dropped without [`Tx::commit`], it changes nothing.
+#[clippy::has_significant_drop]
 pub struct Tx {
     place: Place,
     /// A statement failed: nothing of this transaction will be kept.

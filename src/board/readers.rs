@@ -1,13 +1,19 @@
 //! Connections that only read: a few, opened when they are needed, and kept.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use sqlx::{Connection, Database, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions};
 use sqlx_core::transaction::TransactionManager;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use crate::board::error::Fault;
 
@@ -15,6 +21,9 @@ type Manager = <Sqlite as Database>::TransactionManager;
 
 /// How many may read at once.
 const MOST: u32 = 4;
+
+/// How long one waits for a place among them.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Readers {
     options: SqliteConnectOptions,
@@ -34,18 +43,23 @@ impl Readers {
         })
     }
 
-    /// Opens a snapshot; waits while too many others are open.
+    /// Opens a snapshot; waits a moment while too many others are open.
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<Snapshot, Fault> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Fault::closed())?;
+        // Whoever holds a place may wait for somebody who needs one, such as a writer: then one more connection is
+        // opened, since all would wait for ever.
+        let place = match timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(place) => Some(place.map_err(|_| Fault::closed())?),
+            Err(_) => None,
+        };
         if self.is_closed() {
             return Err(Fault::closed());
         }
-        let kept = self.idle().pop();
+        let kept = place.as_ref().and_then(|_| self.idle().pop());
         let conn = match kept {
             Some(conn) => conn,
             None => SqliteConnection::connect_with(&self.options).await?,
         };
-        let mut snapshot = Snapshot { conn: Some(conn), readers: Arc::clone(self), _place: place };
+        let mut snapshot = Snapshot { conn: Some(conn), readers: Arc::clone(self), place };
         Manager::begin(snapshot.conn(), None).await?;
         Ok(snapshot)
     }
@@ -71,11 +85,13 @@ impl Readers {
 }
 
 /// The board as it was when this was opened, until it is dropped.
+#[clippy::has_significant_drop]
 pub(crate) struct Snapshot {
     /// None only while it is dropped.
     conn: Option<SqliteConnection>,
     readers: Arc<Readers>,
-    _place: OwnedSemaphorePermit,
+    /// None for one that was opened beyond the usual number.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Snapshot {
@@ -86,7 +102,7 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        if let Some(mut conn) = self.conn.take() {
+        if let Some(mut conn) = self.conn.take().filter(|_| self.place.is_some()) {
             // The connection's own thread does this before whatever it is asked next.
             Manager::start_rollback(&mut conn);
             self.readers.idle().push(conn);

@@ -36,7 +36,8 @@ pub async fn caller_of(desk: &Desk, board: &Board, run: i64) -> Result<Caller, E
 async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller), Error> {
     let hash = run::hash(token.reveal());
     for board in desk.boards.all().await? {
-        match board.read().await?.run(run).await {
+        let found = board.read().await?.run(run).await;
+        match found {
             Ok(found) if found.token_hash == hash => {
                 let caller = caller_of(desk, &board, run).await?;
                 return Ok((board, caller));
