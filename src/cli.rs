@@ -25,6 +25,7 @@ use crate::{
     dispatcher::answer,
     doctor,
     gateway::{self, Origin, Up},
+    init,
     local::{self, Local},
     mcp,
     settings::{self, Environment, LogLevel, Logs, Settings},
@@ -88,6 +89,10 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
     if let Some(Verb::Shell(Shell::Skills(args))) = &command.verb {
         return skills::run(args, &local).map(answer);
     }
+    let written = match &command.verb {
+        Some(Verb::Shell(Shell::Init(args))) => init::init(args, &local)?,
+        Some(_) | None => String::new(),
+    };
     let folder = std::env::current_dir().map_err(|error| format!("the current directory cannot be told: {error}"))?;
     if let Some(Verb::Shell(Shell::Mcp(_))) = &command.verb {
         return mcp::serve(mcp::Server::of_owner(local, folder, command.board.clone())).map(|()| Answer::default());
@@ -98,7 +103,8 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
         && !looks_here
         && let Some(mut client) = local.gateway()?
     {
-        return client.run(words(arguments), folder).map_err(|error| error.to_string());
+        let ran = client.run(words(arguments), folder).map_err(|error| error.to_string())?;
+        return Ok(Answer { stdout: written + &ran.stdout, ..ran });
     }
     let desk = local.desk()?;
     let runtime =
@@ -106,13 +112,14 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
     let reply = runtime.block_on(async {
         let caller = owner(&desk, folder);
         match &command.verb {
-            Some(Verb::Shell(Shell::Doctor(args))) => doctor::examine(&desk, args.json).await,
+            Some(Verb::Shell(Shell::Doctor(args))) => doctor::examine(&desk, args).await,
             Some(Verb::Read(Read::Tail(args))) => stream::tail(&desk, &caller, command.board.as_ref(), args).await,
             Some(Verb::Write(Change::Watch(args))) => stream::watch(&desk, &caller, command.board.as_ref(), args).await,
             Some(_) | None => local::run(&desk, &caller, command).await,
         }
     });
-    Ok(answer(reply))
+    let ran = answer(reply);
+    Ok(Answer { stdout: written + &ran.stdout, ..ran })
 }
 
 fn up(args: &verbs::Up, home: PathBuf, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {

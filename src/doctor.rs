@@ -1,31 +1,34 @@
 //! `doctor`: what is usable on this machine, and the one step that is missing where something is not.
 
 mod agents;
+mod platforms;
 
 use std::path::Path;
 
+use kanban_platform::{Finding, safe};
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Desk, Reply},
+    command::{Desk, Reply, verbs::Doctor},
     control::Client,
     shim::{self, Control, Power},
 };
 
-struct Finding {
-    what: String,
-    is_good: bool,
-    detail: String,
-}
-
-/// Examines the home, the boards, the gateway and the profiles. Exits 1 when something needs a person.
-pub async fn examine(desk: &Desk, as_json: bool) -> Reply {
+/// Examines the home, the boards, the gateway, the chat platforms and the profiles. Exits 1 when something needs a person.
+pub async fn examine(desk: &Desk, args: &Doctor) -> Reply {
     let mut findings = vec![platform(), confinement(desk), control_groups(desk)];
     findings.extend(boards(desk).await);
-    findings.push(gateway(desk));
+    let (gateway, is_running) = gateway(desk);
+    findings.push(gateway);
+    findings.extend(platforms::all(desk, &args.channels, is_running).await);
     findings.extend(agents::profiles(desk).await);
     let exit = u8::from(findings.iter().any(|finding| !finding.is_good));
-    if as_json {
+    // What platforms and agents say of themselves is not to act on a terminal.
+    let redactor = &desk.settings.get().redactor;
+    for finding in &mut findings {
+        finding.detail = safe(&redactor.clean(&finding.detail));
+    }
+    if args.json {
         let rows: Vec<_> = findings
             .iter()
             .map(|finding| json!({"check": finding.what, "ok": finding.is_good, "detail": finding.detail}))
@@ -34,7 +37,7 @@ pub async fn examine(desk: &Desk, as_json: bool) -> Reply {
     }
     let lines: Vec<_> = findings
         .iter()
-        .map(|finding| format!("{} {:<22} {}", if finding.is_good { "✓" } else { "✗" }, finding.what, finding.detail))
+        .map(|finding| format!("{} {:<24} {}", if finding.is_good { "✓" } else { "✗" }, finding.what, finding.detail))
         .collect();
     Reply { exit, ..Reply::text(lines.join("\n")) }
 }
@@ -138,13 +141,14 @@ async fn boards(desk: &Desk) -> Vec<Finding> {
 }
 
 /// A gateway that does not run is no fault: the command line works without one.
-fn gateway(desk: &Desk) -> Finding {
+fn gateway(desk: &Desk) -> (Finding, bool) {
     let connected = shim::gateway_socket_path(desk.home(), &desk.environment.runtime_dir())
         .and_then(|socket| Client::connect(&socket));
+    let is_running = matches!(connected, Ok(Some(_)));
     let (is_good, detail) = match connected {
         Ok(Some(_)) => (true, "running".to_owned()),
         Ok(None) => (true, "not running; `kanban up` starts it, and nothing is dispatched until then".to_owned()),
         Err(error) => (false, error.to_string()),
     };
-    Finding { what: "gateway".to_owned(), is_good, detail }
+    (Finding { what: "gateway".to_owned(), is_good, detail }, is_running)
 }

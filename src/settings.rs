@@ -48,6 +48,9 @@ use self::{
 };
 use crate::{board::ProfileName, redact::Redactor, secret::Secret, suggest::nearest};
 
+/// The settings' file in the home.
+pub const FILE: &str = "kanban.toml";
+
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {

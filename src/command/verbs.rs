@@ -225,13 +225,13 @@ pub enum Own {
 /// Verbs of the command line alone.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Shell {
-    /// Create the home directory and the default board
+    /// Set up a home: settings, what each platform wants pasted, a unit for systemd, the default board
     Init(Init),
     /// Run the gateway: chats, dispatcher and board
     Up(Up),
     /// Send one message through the running gateway's console and print the reply
     Say(Say),
-    /// Check the installation
+    /// Check the installation: boards, profiles, and what each chat platform lets the bot do
     Doctor(Doctor),
     /// Serve the board's tools to an agent, by the Model Context Protocol on standard input and output
     Mcp(Mcp),
@@ -1650,8 +1650,46 @@ pub struct Audit {
     pub json: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Args)]
-pub struct Init {}
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub struct Init {
+    /// Ask for what the options do not say, even where this is no terminal
+    #[arg(long)]
+    pub ask: bool,
+    /// Set up Discord, with the bot's token in this file
+    #[arg(long, value_name = "FILE")]
+    pub discord_token_file: Option<PathBuf>,
+    /// The Discord app's id, for the address of the invitation
+    #[arg(long, value_name = "ID")]
+    pub discord_app: Option<u64>,
+    /// Set up Telegram, with the bot's token in this file
+    #[arg(long, value_name = "FILE")]
+    pub telegram_token_file: Option<PathBuf>,
+    /// Set up Slack, with the bot's token in this file
+    #[arg(long, value_name = "FILE")]
+    pub slack_bot_token_file: Option<PathBuf>,
+    /// The file with the Slack app's token, for websockets
+    #[arg(long, value_name = "FILE", requires = "slack_bot_token_file", conflicts_with = "slack_signing_secret_file")]
+    pub slack_app_token_file: Option<PathBuf>,
+    /// The file with the Slack app's signing secret, where Slack calls this machine
+    #[arg(long, value_name = "FILE", requires = "slack_bot_token_file")]
+    pub slack_signing_secret_file: Option<PathBuf>,
+    /// The public address at which Slack calls this machine, for the manifest
+    #[arg(long, value_name = "URL", conflicts_with = "slack_app_token_file")]
+    pub slack_url: Option<String>,
+    /// Who decides, as in `telegram:123456789`; repeatable
+    #[arg(long = "owner", value_name = "WHO")]
+    pub owners: Vec<String>,
+    /// Replace files that are there; the old ones are kept beside them
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl Init {
+    /// Whether any option says what the files are to hold.
+    pub fn names_something(&self) -> bool {
+        *self != Self { ask: self.ask, force: self.force, ..Self::default() }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Up {
@@ -1703,6 +1741,9 @@ impl Say {
 
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Doctor {
+    /// Look whether the bot can work in this channel too, as in `discord:123456789012345678`; repeatable
+    #[arg(long = "channel", value_name = "ACCOUNT:CHANNEL")]
+    pub channels: Vec<String>,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,

@@ -22,9 +22,11 @@ const MENDING: Duration = Duration::from_secs(300);
 /// A run of this length was a good one: the waits begin anew.
 const GOOD_RUN: Duration = Duration::from_secs(120);
 
+/// An account's platform, or why there is none.
+pub type Built = Result<Arc<dyn Platform>, PlatformError>;
+
 /// Builds every platform that is configured. One that cannot be built is logged and left out.
 pub fn build(settings: &Settings, clock: &Clock) -> Vec<Arc<dyn Platform>> {
-    let Platforms { discord, telegram, slack } = &settings.platforms;
     for kind in settings.platforms.kinds() {
         if !settings.access.names_anybody_on(kind) {
             tracing::warn!(
@@ -33,12 +35,8 @@ pub fn build(settings: &Settings, clock: &Clock) -> Vec<Arc<dyn Platform>> {
             );
         }
     }
-    let built = discord
-        .iter()
-        .map(|account| (&account.name, build_discord(account, clock)))
-        .chain(telegram.iter().map(|account| (&account.name, build_telegram(account, clock))))
-        .chain(slack.iter().map(|account| (&account.name, build_slack(account, clock))));
-    built
+    each(settings, clock)
+        .into_iter()
         .filter_map(|(name, built)| match built {
             Ok(platform) => Some(platform),
             Err(error) => {
@@ -47,6 +45,15 @@ pub fn build(settings: &Settings, clock: &Clock) -> Vec<Arc<dyn Platform>> {
             }
         })
         .collect()
+}
+
+/// Each account that is configured, by its name, built or with why it cannot be. Nothing is called yet.
+pub fn each(settings: &Settings, clock: &Clock) -> Vec<(String, Built)> {
+    let Platforms { discord, telegram, slack } = &settings.platforms;
+    let discord = discord.iter().map(|account| (account.name.clone(), build_discord(account, clock)));
+    let telegram = telegram.iter().map(|account| (account.name.clone(), build_telegram(account, clock)));
+    let slack = slack.iter().map(|account| (account.name.clone(), build_slack(account, clock)));
+    discord.chain(telegram).chain(slack).collect()
 }
 
 /// Runs a platform until shutdown, again and again whenever it breaks.

@@ -325,7 +325,7 @@ pub(super) fn check_roles(merged: &Map<String, Value>, problems: &mut Vec<String
 
 /// The settings file of a home.
 pub(super) fn file_of(home: &Path) -> PathBuf {
-    home.join("kanban.toml")
+    home.join(super::FILE)
 }
 
 impl Group {

@@ -181,6 +181,24 @@ impl Platforms {
         Self { discord, telegram, slack }
     }
 
+    /// Every file that a token or a secret was read from, with the name of its account.
+    pub fn secret_files(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let discord = self.discord.iter().map(|account| (&account.name, vec![&account.settings.token_file]));
+        let telegram = self
+            .telegram
+            .iter()
+            .map(|account| (&account.name, vec![&account.settings.token_file, &account.settings.webhook_secret_file]));
+        let slack = self.slack.iter().map(|account| {
+            let settings = &account.settings;
+            (&account.name, vec![&settings.bot_token_file, &settings.app_token_file, &settings.signing_secret_file])
+        });
+        let files = discord
+            .chain(telegram)
+            .chain(slack)
+            .flat_map(|(name, files)| files.into_iter().map(move |file| (name, file)));
+        files.filter_map(|(name, file)| Some((name.as_str(), file.as_ref()?.0.as_path())))
+    }
+
     /// Every token and secret of every account.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let discord = self.discord.iter().map(|account| &account.settings.token);

@@ -22,15 +22,31 @@ pub const INTENTS: [&str; 4] = ["GUILDS", "GUILD_MESSAGES", "DIRECT_MESSAGES", "
 
 /// [`PERMISSIONS`] as the number of the invitation's address.
 pub fn permissions() -> u64 {
-    let permissions = Permissions::VIEW_CHANNEL
-        | Permissions::SEND_MESSAGES
-        | Permissions::CREATE_PUBLIC_THREADS
-        | Permissions::SEND_MESSAGES_IN_THREADS
-        | Permissions::EMBED_LINKS
-        | Permissions::ATTACH_FILES
-        | Permissions::READ_MESSAGE_HISTORY
-        | Permissions::ADD_REACTIONS;
-    permissions.bits()
+    permissions_in_order().into_iter().fold(0, |all, permission| all | permission.bits())
+}
+
+/// [`PERMISSIONS`] as Discord counts them, in the same order.
+pub(crate) fn permissions_in_order() -> [Permissions; 8] {
+    [
+        Permissions::VIEW_CHANNEL,
+        Permissions::SEND_MESSAGES,
+        Permissions::CREATE_PUBLIC_THREADS,
+        Permissions::SEND_MESSAGES_IN_THREADS,
+        Permissions::EMBED_LINKS,
+        Permissions::ATTACH_FILES,
+        Permissions::READ_MESSAGE_HISTORY,
+        Permissions::ADD_REACTIONS,
+    ]
+}
+
+/// The address at which somebody adds the bot of an app to a server.
+pub fn invitation(application: Option<u64>) -> String {
+    let id = application.map_or_else(|| "APPLICATION_ID".to_owned(), |id| id.to_string());
+    format!(
+        "https://discord.com/oauth2/authorize?client_id={id}&scope={}&permissions={}",
+        SCOPES.join("+"),
+        permissions()
+    )
 }
 
 pub(crate) fn intents(message_content: bool) -> GatewayIntents {

@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod branch;
 mod drawing;
+mod examine;
 mod failure;
 mod fetch;
 mod form;
@@ -33,16 +34,17 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Block, Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Said,
-    Thread,
+    Block, Commands, FetchError, Finding, Incoming, Intake, Look, Opening, Platform, PlatformError, Post, PostError,
+    PostKind, Said, Thread,
 };
 use serenity::model::id::{GuildId, MessageId};
 use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::{
-    access::{INTENTS, PERMISSIONS, SCOPES, permissions},
+    access::{INTENTS, PERMISSIONS, SCOPES, invitation, permissions},
     menu::{WHOLE, menu, size},
+    token::application_of,
 };
 use crate::{
     api::Api,
@@ -213,6 +215,11 @@ impl Platform for Discord {
         let (ended, ()) = tokio::join!(listening, inbox::drain(&self.name, commands.as_ref(), arrivals, &closed));
         *self.inbox() = None;
         ended
+    }
+
+    async fn examine(&self, look: &Look<'_>) -> Vec<Finding> {
+        let bot = examine::Bot { api: &self.api, message_content: self.message_content, guilds: &self.guilds };
+        examine::examine(&bot, look).await
     }
 
     async fn open(&self, opening: &Opening) -> Result<Thread, PostError> {

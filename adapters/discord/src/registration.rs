@@ -88,7 +88,7 @@ fn refused(refusal: &crate::api::Refusal) -> PlatformError {
 }
 
 /// Whether two sets of commands are the same but for what Discord adds by itself.
-fn same(registered: &Value, ours: &Value) -> bool {
+pub(crate) fn same(registered: &Value, ours: &Value) -> bool {
     let sorted = |commands: &Value| {
         let mut commands: Vec<Value> = commands.as_array().into_iter().flatten().map(essence).collect();
         commands.sort_by_key(|command| (command["type"].as_u64(), command["name"].as_str().map(str::to_owned)));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use kanban_discord::{INTENTS, PERMISSIONS, SCOPES, permissions};
+use kanban_discord::{INTENTS, PERMISSIONS, SCOPES, invitation, permissions};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/platforms/discord.md");
@@ -33,7 +33,7 @@ fn the_page_names_what_is_asked_for() {
 #[test]
 fn the_address_of_the_invitation_asks_for_the_same() {
     let page = page();
-    let address = format!("&scope={}&permissions={}", SCOPES.join("+"), permissions());
+    let address = invitation(None);
     assert!(page.contains(&address), "the page needs {address}");
     assert!(page.contains(&format!("together is `{}`", permissions())));
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod examine;
 mod file;
 mod message;
 mod pace;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::{
     body::{Block, Span, attach_long, plain, spans, split_body},
+    examine::{Finding, Look},
     file::{FetchError, Incoming, Intake, bytes, file_name, media_type},
     message::{Author, Batch, Button, Input, Opening, Position, Post, PostKind, Request, Said, Style, Thread, Urgency},
     pace::{Limit, Pace, Rate},
@@ -99,6 +101,11 @@ pub trait Platform: Send + Sync {
 
     /// Reads the platform and hands each message to `commands`, until its input ends or `shutdown` is cancelled.
     async fn run(&self, commands: Arc<dyn Commands>, shutdown: CancellationToken) -> Result<(), PlatformError>;
+
+    /// Looks at the platform as the bot's account sees it, whether or not anything runs. It changes nothing there.
+    async fn examine(&self, _look: &Look<'_>) -> Vec<Finding> {
+        Vec::new()
+    }
 
     /// Delivers one post or edit and answers the platform's id of the message.
     ///

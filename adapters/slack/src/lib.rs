@@ -6,6 +6,7 @@
 
 mod ask;
 mod blocks;
+mod examine;
 mod failure;
 mod fetch;
 mod files;
@@ -33,14 +34,15 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Platform, PlatformError, Post, PostError, Said,
-    Thread,
+    Block, Commands, FetchError, Finding, Incoming, Intake as Taking, Look, Opening, Platform, PlatformError, Post,
+    PostError, Said, Thread,
 };
 use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::manifest::{APP_SCOPES, COMMAND, EVENTS, SCOPES, manifest};
 use crate::{
+    examine::Account,
     fetch::Downloads,
     groups::Groups,
     hear::Hearing,
@@ -99,6 +101,7 @@ impl fmt::Debug for Options {
 pub struct Slack {
     name: String,
     road: Road,
+    account: Account,
     web: Arc<Web>,
     outbound: Outbound,
     downloads: Downloads,
@@ -147,7 +150,20 @@ impl Slack {
         let names = Arc::new(Names::new(Arc::clone(&web)));
         let groups = Arc::new(Groups::new(Arc::clone(&web)));
         let recent = Recent::new(Arc::clone(&web), Arc::clone(&now), Arc::clone(&names));
-        Ok(Arc::new(Self { name, road, web, outbound, downloads, recent, names, groups, us: OnceLock::new(), now }))
+        let account = Account { bot_token, api_base };
+        Ok(Arc::new(Self {
+            name,
+            road,
+            account,
+            web,
+            outbound,
+            downloads,
+            recent,
+            names,
+            groups,
+            us: OnceLock::new(),
+            now,
+        }))
     }
 }
 
@@ -187,6 +203,10 @@ impl Platform for Slack {
             Road::Socket { app_token } => socket::run(&self.web, app_token, &intake, &stop).await,
             Road::Http { signing_secret, listen } => http::run(*listen, signing_secret, intake, stop).await,
         }
+    }
+
+    async fn examine(&self, look: &Look<'_>) -> Vec<Finding> {
+        examine::examine(&self.account, &self.web, &self.road, look).await
     }
 
     async fn post(&self, post: &Post, in_doubt_since: Option<i64>) -> Result<String, PostError> {

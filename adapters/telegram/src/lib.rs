@@ -4,6 +4,7 @@
 mod address;
 mod api;
 mod asker;
+mod examine;
 mod fault;
 mod fetch;
 mod held;
@@ -34,8 +35,8 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Block, Commands, FetchError, Incoming, Intake as Taking, Opening, Pace, Platform, PlatformError, Post, PostError,
-    Said, Thread,
+    Block, Commands, FetchError, Finding, Incoming, Intake as Taking, Look, Opening, Pace, Platform, PlatformError,
+    Post, PostError, Said, Thread,
 };
 use serde::Deserialize;
 use teloxide::payloads::GetMe;
@@ -142,6 +143,10 @@ impl Platform for Telegram {
                 Err(error) => Err(error),
             },
         }
+    }
+
+    async fn examine(&self, look: &Look<'_>) -> Vec<Finding> {
+        examine::examine(&self.name, &self.api, &self.entrance, look).await
     }
 
     /// Telegram knows no repeat of a new message and shows bots no history: one whose answer was lost is sent again,

@@ -44,7 +44,8 @@ pub(crate) async fn answer(
         Refusals { refuse: Reply::json(&refuse.body()), gone: Reply::json(&Refusal::new("channel_not_found").body()) };
     let road = Road { route: method.clone(), channel, body: arguments.body(), bucket, is_post, rate: rate(&method) };
     let done = Arc::clone(&workspace);
-    workspace
+    let scopes = workspace.scopes_of(arguments.token.as_deref());
+    let mut response = workspace
         .go(road, refusals, move || match read.and_then(|arguments| done.call(&method, &arguments)) {
             Ok(mut fields) => {
                 fields["ok"] = json!(true);
@@ -52,7 +53,11 @@ pub(crate) async fn answer(
             }
             Err(refusal) => Reply::json(&refusal.body()),
         })
-        .await
+        .await;
+    if let Some(scopes) = scopes.and_then(|scopes| scopes.parse().ok()) {
+        response.headers_mut().insert("x-oauth-scopes", scopes);
+    }
+    response
 }
 
 /// Calls a minute of a method and how many at once: "Rate limits" in Slack's documentation. Bursts of
@@ -103,6 +108,13 @@ impl Workspace {
             "files.completeUploadExternal" => self.complete_upload(arguments),
             _ => Err(Refusal::new("unknown_method")),
         }
+    }
+
+    /// What Slack says in a header of a token that is good.
+    fn scopes_of(&self, token: Option<&str>) -> Option<String> {
+        let state = self.state();
+        let is_good = token == Some(BOT_TOKEN) && !state.is_token_revoked;
+        is_good.then(|| state.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(","))
     }
 
     fn check_token(&self, method: &str, token: Option<&str>) -> Result<(), Refusal> {

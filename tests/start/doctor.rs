@@ -1,7 +1,5 @@
 //! `kanban doctor` on machines with and without each agent: what is usable, and the one step that is missing.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
-
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use serde_json::Value;

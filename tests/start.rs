@@ -1,0 +1,10 @@
+//! The first minutes with the program: what `init` writes, and what `doctor` says.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+#[path = "start/doctor.rs"]
+mod doctor;
+#[path = "start/init.rs"]
+mod init;
+#[path = "start/platforms.rs"]
+mod platforms;
