@@ -23,6 +23,7 @@ pub mod digest;
 pub mod error;
 pub mod event;
 pub mod face;
+pub mod figures;
 pub mod finish;
 pub mod grant;
 pub mod graph;

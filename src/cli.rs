@@ -17,14 +17,14 @@ use tokio::runtime::Runtime;
 use crate::{
     command::{
         Kanban, Mistake, Reply, Verb, from_arguments,
-        reference::completions,
+        reference::{completions, man},
         stream,
         verbs::{self, ConsoleForm, Read, Shell, Write as Change},
     },
     control::{SayAnswer, owner},
     dispatcher::answer,
     doctor,
-    gateway::{self, Origin, Up},
+    gateway::{self, Origin, ShownAround, Up},
     init,
     local::{self, Local},
     mcp,
@@ -80,6 +80,9 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
         Some(Verb::Shell(Shell::Completions(args))) => {
             return Ok(Answer { stdout: completions(args.shell), ..Answer::default() });
         }
+        Some(Verb::Shell(Shell::Man(args))) => {
+            return man(&args.verb).map(|stdout| Answer { stdout, ..Answer::default() });
+        }
         Some(Verb::Shell(Shell::Up(args))) => return up(args, home, arguments, environment),
         Some(_) | None => Local { home, environment: Arc::new(environment) },
     };
@@ -126,6 +129,8 @@ fn up(args: &verbs::Up, home: PathBuf, arguments: &[OsString], environment: Envi
     if args.check {
         return check(&home, &environment);
     }
+    // Nobody has been here: neither a board nor settings are there.
+    let is_new = !home.join("boards").exists() && !home.join(settings::FILE).exists();
     settings::create_home(&home).map_err(|refusal| refusal.to_string())?;
     let origin = Origin::of(std::env::args_os().next().as_deref(), arguments, &environment)
         .map_err(|error| format!("the system does not tell which program this is: {error}"))?;
@@ -147,9 +152,26 @@ fn up(args: &verbs::Up, home: PathBuf, arguments: &[OsString], environment: Envi
     } else {
         telemetry::start(&settings.logs, &environment);
     }
+    let is_shown_around = args.tour || (is_new && is_typed_at && settings.platforms.kinds().is_empty());
+    if args.tour && console.is_none() {
+        return Err("the tour is in the console, which `--console off` leaves out; leave that out instead".to_owned());
+    }
+    // Who takes over from another goes on with what that one did.
+    let tour = (is_shown_around && console == Some(Mode::Text) && !args.takeover)
+        .then(|| std::env::current_dir().map(|folder| ShownAround { folder, is_attended: is_typed_at }))
+        .transpose()
+        .map_err(|error| format!("the current directory cannot be told: {error}"))?;
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
-    let up =
-        Up { home, environment, settings, console, stay: args.stay, takeover: args.takeover, origin: origin.clone() };
+    let up = Up {
+        home,
+        environment,
+        settings,
+        console,
+        stay: args.stay,
+        takeover: args.takeover,
+        tour,
+        origin: origin.clone(),
+    };
     let ran = runtime.block_on(gateway::up(up));
     // Nothing of ours acts any more when the home is let go.
     runtime.shutdown_timeout(FAREWELL);

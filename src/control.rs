@@ -119,7 +119,9 @@ impl Control {
         };
         // A line is an object, and a request of HTTP begins with its method.
         if first.is_some_and(|first| first.is_ascii_uppercase()) {
-            return mcp::converse(tokio::io::join(lines, writing), self.tools_for(peer, pid), &shutdown).await;
+            let figures = matches!(peer, Peer::Owner).then(|| self.desk.clone());
+            let stream = tokio::io::join(lines, writing);
+            return mcp::converse(stream, self.tools_for(peer, pid), figures, &shutdown).await;
         }
         loop {
             let mut line = Vec::new();

@@ -12,6 +12,7 @@ mod succession;
 mod suggest;
 mod takeover;
 mod timetable;
+mod tour;
 mod unread;
 mod up;
 
@@ -36,7 +37,7 @@ use self::{
 pub use self::{
     succession::Origin,
     takeover::{Heir, TakeoverAnswer},
-    up::{Down, Up, check_only, up},
+    up::{Down, ShownAround, Up, check_only, up},
 };
 use crate::{
     board::{

@@ -14,7 +14,7 @@
 //! Beside them: [`notifier`] hands posts to platforms, [`control`] is the socket that the command line and the shims
 //! reach a gateway by, [`cli`] is the command line itself, [`local`] the owner's way to a board from there, [`mcp`] the
 //! verbs as tools of an agent, [`skills`] what agents are taught of the board, [`init`] sets a home up, [`doctor`] says what is usable here. What comes from outside
-//! comes by [`settings`], [`clock`] and [`random`]; [`recurrence`] is when a schedule fires; [`telemetry`] is the program's own log, [`secret`] what it must not
+//! comes by [`settings`], [`clock`] and [`random`]; [`recurrence`] is when a schedule fires; [`telemetry`] is the program's own log, [`metrics`] its figures, [`secret`] what it must not
 //! show, [`redact`] what takes that out of texts, [`suggest`] the distance behind "did you mean".
 //!
 //! # Invariants
@@ -67,6 +67,7 @@ pub mod gateway;
 pub mod init;
 pub mod local;
 pub mod mcp;
+pub mod metrics;
 pub mod notifier;
 pub mod process;
 pub mod random;

@@ -17,6 +17,7 @@ use crate::{
     board::{Board, BoardSlug, Boards, Error, card::EVENT as CARD, delivery::Delivery, digest, opening::Unopened},
     clock::{Clock, Millis},
     command::SharedSettings,
+    metrics::Meters,
     random,
     redact::Redactor,
 };
@@ -37,6 +38,7 @@ pub struct Notifier {
     clock: Clock,
     deadline: Duration,
     settings: Option<SharedSettings>,
+    meters: Arc<Meters>,
 }
 
 /// How many bytes of a file more time is given for a second, and how much longer its call may take than another.
@@ -71,7 +73,7 @@ struct Drained {
 
 impl Notifier {
     pub fn new(boards: Boards, platforms: Platforms, clock: Clock) -> Self {
-        Self { boards, platforms, clock, deadline: POST_DEADLINE, settings: None }
+        Self { boards, platforms, clock, deadline: POST_DEADLINE, settings: None, meters: Arc::default() }
     }
 
     /// The same with another time that a platform may take for one post.
@@ -82,6 +84,11 @@ impl Notifier {
     /// The same, taking the secrets of these settings out of what goes out, beside whatever looks like a token.
     pub fn with_settings(self, settings: SharedSettings) -> Self {
         Self { settings: Some(settings), ..self }
+    }
+
+    /// The same, counting what is delivered there.
+    pub fn with_meters(self, meters: Arc<Meters>) -> Self {
+        Self { meters, ..self }
     }
 
     /// What takes secrets out of texts at present.
@@ -335,6 +342,7 @@ impl Notifier {
         let Some(platform) = self.platforms.get(&thread.platform) else { return Ok(Some(now + LONGEST_WAIT)) };
         let Attempt { outcome, doubt } = self.attempt(platform.as_ref(), board, delivery).await?;
         let now = self.clock.now();
+        self.count(&thread.platform, delivery, &outcome, now);
         let mut tx = board.write().await?;
         let again = match outcome {
             Outcome::NotOwed => return Ok(None),
@@ -391,6 +399,20 @@ impl Notifier {
         };
         tx.commit().await?;
         Ok(again)
+    }
+
+    fn count(&self, platform: &str, delivery: &Delivery, outcome: &Outcome, now: Millis) {
+        match outcome {
+            Outcome::NotOwed => {}
+            Outcome::Sent(_) => {
+                let lag = Duration::from_millis(u64::try_from(now - delivery.created_at).unwrap_or(0));
+                self.meters.delivered(platform, lag);
+            }
+            Outcome::Failed(PostError::Refused(_)) => self.meters.refused(platform),
+            Outcome::Failed(PostError::Gone(_) | PostError::Later(..) | PostError::Ambiguous(_)) => {
+                self.meters.retried(platform);
+            }
+        }
     }
 
     /// Posts all parts of a delivery that have not arrived yet, each noted before it goes out: if nothing more is heard

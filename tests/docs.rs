@@ -8,6 +8,7 @@ mod console;
 mod skills;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -25,19 +26,39 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 #[test]
 fn the_readme_s_conversation_is_what_happens() {
     let readme = page("README.md");
-    let (transcript, script) = (block(&readme, "console"), block(&readme, "sh"));
     let folder = tempfile::tempdir().unwrap();
     let site = folder.path().join("site");
     fs::create_dir(&site).unwrap();
     for number in 1..=12 {
         fs::write(site.join(format!("{number}.html")), "").unwrap();
     }
-    fs::write(site.join("release.sh"), script).unwrap();
-    let here = |line: &str| line.replace("/srv/site", site.to_str().unwrap());
+    fs::write(site.join("release.sh"), block(&readme, "sh")).unwrap();
+    let transcript = block(&readme, "console");
+    let compared = plays("$ cargo run --release -- up", transcript, ("/srv/site", &site), folder.path());
+    assert!(compared > 10, "the transcript should be found");
+}
 
+#[test]
+fn the_tutorial_is_what_happens() {
+    let tutorial = page("docs/tutorial.md");
+    let folder = tempfile::tempdir().unwrap();
+    let notes = fs::canonicalize(folder.path()).unwrap().join("notes");
+    fs::create_dir(&notes).unwrap();
+    fs::write(notes.join("monday.md"), "buy bread\ncall the bank\n").unwrap();
+    fs::write(notes.join("tuesday.md"), "water the plants\n").unwrap();
+    fs::write(notes.join("day.sh"), block(&tutorial, "sh")).unwrap();
+    let transcript = blocks(&tutorial, "console").join("\n");
+    let compared = plays("$ kanban up", &transcript, ("/srv/notes", &notes), folder.path());
+    assert!(compared > 30, "the transcripts should be found");
+}
+
+/// Types what a transcript says was typed, and compares what is shown. Answers how many lines that were. A directory of
+/// the transcript stands for one of the test, and so does each task's id.
+fn plays(first: &str, transcript: &str, (named, true_folder): (&str, &Path), folder: &Path) -> usize {
     let mut lines = transcript.lines();
-    assert_eq!(lines.next(), Some("$ cargo run --release -- up"));
-    let mut console = Console::up(&folder.path().join("home"));
+    assert_eq!(lines.next(), Some(first));
+    let mut console = Console::up(&folder.join("home"));
+    let mut ids: BTreeMap<String, String> = BTreeMap::new();
     let mut compared = 0;
     // When a card is edited depends on the clock, so the transcript leaves the edits out.
     let mut is_edit = false;
@@ -47,9 +68,11 @@ fn the_readme_s_conversation_is_what_happens() {
         }
         !is_edit
     };
+    let true_name = true_folder.to_str().unwrap();
     for line in lines {
+        let line = line.replace(named, true_name);
         if let Some((_, typed)) = line.split_once(" you> ") {
-            console.type_line(&here(typed));
+            console.type_line(&ids.iter().fold(typed.to_owned(), |typed, (id, true_id)| typed.replace(id, true_id)));
         } else {
             let shown = loop {
                 let shown = console.next_line();
@@ -57,7 +80,8 @@ fn the_readme_s_conversation_is_what_happens() {
                     break shown;
                 }
             };
-            assert_eq!(steady(&shown), steady(line));
+            assert_eq!(steady(&shown), steady(&line));
+            ids.extend(ids_in(&line).into_iter().zip(ids_in(&shown)));
             compared += 1;
         }
     }
@@ -65,7 +89,33 @@ fn the_readme_s_conversation_is_what_happens() {
     let rest: Vec<_> = rest.into_iter().filter(|line| is_shown(line)).collect();
     assert!(rest.is_empty(), "the transcript should be whole; there is more: {rest:#?}");
     assert!(status.success(), "{status}");
-    assert!(compared > 10, "the transcript should be found");
+    compared
+}
+
+/// The ids of tasks in a line, in order.
+fn ids_in(line: &str) -> Vec<String> {
+    let starts = line.match_indices("t_").filter(|(at, _)| !line[..*at].ends_with(char::is_alphanumeric));
+    let id = |at: usize| line[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    starts.map(|(at, _)| id(at)).collect()
+}
+
+/// The book leaves no page out, and each of its lines leads to one.
+#[test]
+fn the_book_has_every_page_once() {
+    let summary = page("docs/SUMMARY.md");
+    let mut listed: Vec<_> = links(&summary).map(|link| format!("docs/{link}")).collect();
+    listed.sort();
+    let mut written: Vec<_> = pages()
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("docs/") && name != "docs/SUMMARY.md")
+        .collect();
+    written.sort();
+    assert_eq!(listed, written);
+    assert!(page("docs/book.toml").lines().any(|line| line == "src = \".\""), "the pages are where the summary is");
+    for (name, text) in pages().into_iter().filter(|(name, _)| name.starts_with("docs/") && name != "docs/SUMMARY.md") {
+        assert!(text.starts_with("# "), "{name} begins with its title");
+    }
 }
 
 #[test]

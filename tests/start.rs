@@ -6,5 +6,12 @@
 mod doctor;
 #[path = "start/init.rs"]
 mod init;
+#[path = "start/metrics.rs"]
+mod metrics;
 #[path = "start/platforms.rs"]
 mod platforms;
+#[path = "support/scale.rs"]
+#[expect(dead_code, reason = "this suite uses a part of it")]
+mod scale;
+#[path = "start/tour.rs"]
+mod tour;

@@ -17,6 +17,7 @@ mod telegram;
 use std::{fs, path::Path};
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 use kanban_gateway::command::{
     Kanban, from_arguments, reference, spec,
     verbs::{MENU, SHORTCUTS},
@@ -140,6 +141,46 @@ fn the_command_lines_help() {
     insta::assert_snapshot!(help.text);
     let Err(help) = from_arguments(["create".into(), "--help".into()]) else { panic!("help is no verb to run") };
     insta::assert_snapshot!(help.text);
+}
+
+/// Each shell's completions know every verb of the command line, and the shell reads them where it is there.
+#[test]
+fn completions_know_every_verb() {
+    for (shell, name) in [(Shell::Bash, "bash"), (Shell::Zsh, "zsh"), (Shell::Fish, "fish")] {
+        let script = reference::completions(shell);
+        for verb in spec().verbs.iter().filter(|verb| verb.surface != Surface::Internal) {
+            assert!(script.contains(&verb.name), "{name}: {}", verb.name);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &script).unwrap();
+        // Whether it is a script of that shell at all: `-n` reads and runs nothing.
+        if let Ok(read) = std::process::Command::new(name).arg("-n").arg(file.path()).output() {
+            assert!(read.status.success() && read.stderr.is_empty(), "{name}: {read:?}");
+        }
+    }
+}
+
+#[test]
+fn each_verb_has_a_manual_page() {
+    fn check(verb: &Spec, path: &[String]) {
+        let page = reference::man(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let name = path.join("\\-").replace('-', "\\-").replace("\\\\-", "\\-");
+        assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS") && page.contains(&name), "{path:?}: {page}");
+        for arg in verb.args.iter().filter(|arg| !arg.positional) {
+            assert!(page.contains(&arg.name.replace('-', "\\-")), "{path:?} --{}: {page}", arg.name);
+        }
+        for inner in &verb.verbs {
+            check(inner, &[path, std::slice::from_ref(&inner.name)].concat());
+        }
+    }
+    let whole = reference::man(&[]).unwrap();
+    for verb in spec().verbs.iter().filter(|verb| verb.surface != Surface::Internal) {
+        assert!(whole.contains(&verb.name.replace('-', "\\-")), "{}", verb.name);
+        check(verb, std::slice::from_ref(&verb.name));
+    }
+    let wrong = reference::man(&["creat".to_owned()]).unwrap_err();
+    assert!(wrong.contains("did you mean `create`?"), "{wrong}");
+    assert!(reference::man(&["shim".to_owned()]).is_err(), "what the program calls itself is no verb for people");
 }
 
 /// Holds a generated file to what is generated; `KANBAN_BLESS` writes it anew.

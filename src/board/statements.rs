@@ -194,6 +194,18 @@ statements! {
         CAST(coalesce(sum(CASE WHEN last_error = block_reason THEN 1 ELSE 0 END), 0) AS BIGINT) AS given_up \
         FROM tasks WHERE status IN ('blocked', 'triage') GROUP BY status";
     OLDEST_READY = "SELECT CAST(min(created_at) AS BIGINT) FROM tasks WHERE status = 'ready'";
+    // Runs that ended, by how.
+    OUTCOMES = "SELECT outcome, CAST(count(*) AS BIGINT) FROM runs WHERE outcome IS NOT NULL GROUP BY outcome ORDER BY outcome";
+    // Among other events of a task, those that leave it where it is.
+    COULD_START_SINCE = "SELECT CAST(max(created_at) AS BIGINT) FROM events WHERE task_id = $1 \
+        AND id < (SELECT min(id) FROM events WHERE task_id = $1 AND run_id = $2) \
+        AND kind NOT IN ('commented', 'attached', 'attachment_removed', 'claim_rejected', 'heartbeat', 'edited', 'linked', 'directory_gone')";
+    OWED_BY_PLATFORM = "SELECT threads.platform, CAST(count(*) AS BIGINT), \
+        CAST(coalesce(sum(CASE WHEN deliveries.attempts > 0 THEN 1 ELSE 0 END), 0) AS BIGINT), \
+        CAST(min(deliveries.created_at) AS BIGINT) FROM deliveries JOIN threads ON threads.id = deliveries.thread_id \
+        WHERE deliveries.state = 'queued' GROUP BY threads.platform ORDER BY threads.platform";
+    TURNS_BY_PLATFORM = "SELECT threads.platform, CAST(count(*) AS BIGINT) FROM turns JOIN threads ON threads.id = turns.thread_id \
+        WHERE turns.ended_at IS NULL GROUP BY threads.platform ORDER BY threads.platform";
     CREATED_BY_RUNS_OF = "SELECT id FROM tasks WHERE id = $1 AND creator_run IN (SELECT id FROM runs WHERE task_id = $2)";
     DUE = "SELECT ", task!(), " FROM tasks WHERE not_before IS NOT NULL AND not_before <= $1 AND status = 'scheduled' ORDER BY not_before, id";
     SOMETHING_DUE = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM tasks WHERE not_before <= $1 AND status = 'scheduled') \

@@ -339,10 +339,14 @@ fn is_for_workers(verb: &Verb) -> bool {
             Own::Settings(_) | Own::Pair(_) | Own::Access(_) | Own::Audit(_) => false,
         },
         Verb::Shell(shell) => match shell {
-            Shell::Init(_) | Shell::Up(_) | Shell::Say(_) | Shell::Doctor(_) | Shell::Mcp(_) | Shell::Skills(_) => {
-                false
-            }
-            Shell::Completions(_) => true,
+            Shell::Init(_)
+            | Shell::Up(_)
+            | Shell::Say(_)
+            | Shell::Doctor(_)
+            | Shell::Mcp(_)
+            | Shell::Skills(_)
+            | Shell::Metrics(_) => false,
+            Shell::Completions(_) | Shell::Man(_) => true,
         },
         Verb::Internal(_) => false,
     }

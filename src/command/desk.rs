@@ -29,6 +29,7 @@ use crate::{
         verbs::{Kanban, Read, Verb, Write},
     },
     dispatcher,
+    metrics::Meters,
     settings::{Environment, Role, Settings},
 };
 
@@ -56,6 +57,8 @@ pub struct GatewayFacts {
     pub pid: u32,
     pub since: Millis,
     pub dispatcher: dispatcher::Handle,
+    /// What is counted while it runs.
+    pub meters: Arc<Meters>,
     /// How the runs of an earlier gateway were taken up.
     pub adoption: Arc<dispatcher::Adoption>,
 }

@@ -4,10 +4,13 @@ use std::fmt::Write;
 
 use kanban_platform::{Arg, Capability, Kind, Spec, Surface};
 
-use crate::command::{
-    spec::{declaration, spec},
-    value::example_id,
-    verbs::MENU,
+use crate::{
+    command::{
+        spec::{declaration, spec},
+        value::example_id,
+        verbs::MENU,
+    },
+    suggest::nearest,
 };
 
 /// The short help: what people use most, and where the rest is.
@@ -90,6 +93,31 @@ pub fn completions(shell: clap_complete::Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut declaration().clone(), "kanban", &mut script);
     String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The manual page of a verb, or of the program where none is named.
+///
+/// # Errors
+/// With a sentence, where there is no such verb.
+pub fn man(verb: &[String]) -> Result<String, String> {
+    let mut command = declaration().clone();
+    command.build();
+    let mut found = &command;
+    for name in verb {
+        found = found.find_subcommand(name).filter(|verb| !verb.is_hide_set()).ok_or_else(|| {
+            let hint =
+                nearest(name, found.get_subcommands().filter(|verb| !verb.is_hide_set()).map(clap::Command::get_name));
+            let hint =
+                hint.map_or_else(|| "`kanban help` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+            format!("there is no verb `{}`; {hint}", verb.join(" "))
+        })?;
+    }
+    let name = ["kanban".to_owned()].iter().chain(verb).map(String::as_str).collect::<Vec<_>>().join("-");
+    let mut page = Vec::new();
+    let page_of =
+        clap_mangen::Man::new(found.clone().display_name(name)).source(concat!("kanban ", env!("CARGO_PKG_VERSION")));
+    page_of.render(&mut page).map_err(|error| format!("the page cannot be written: {error}"))?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// `docs/commands.md`.

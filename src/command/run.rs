@@ -37,6 +37,7 @@ use crate::{
         verbs::{Create, Operate, Own, Read, Shell, Verb, Write},
         view::{self, View},
     },
+    metrics,
 };
 
 use self::attach::Stored;
@@ -231,6 +232,7 @@ pub(super) async fn outside(
         Verb::Own(Own::Access(args)) => access::run(desk, caller, verb, args).await,
         Verb::Own(Own::Audit(args)) => audit::show(desk, named, args).await,
         Verb::Shell(Shell::Init(_)) => boards::init(desk).await,
+        Verb::Shell(Shell::Metrics(_)) => Ok(Reply::text(metrics::page(desk).await?.trim_end())),
         Verb::Write(_) | Verb::Operate(_) | Verb::Shell(_) | Verb::Internal(_) => {
             Err(Error::refused(Reason::Invalid, "this runs in a terminal alone, as in `kanban doctor`"))
         }

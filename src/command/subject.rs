@@ -62,7 +62,9 @@ impl<'v> Subject<'v> {
                     Shell::Doctor(_) => "doctor",
                     Shell::Mcp(_) => "mcp",
                     Shell::Skills(_) => "skills",
+                    Shell::Metrics(_) => "metrics",
                     Shell::Completions(_) => "completions",
+                    Shell::Man(_) => "man",
                 };
                 Self { is_change: false, ..Self::installation(verb) }
             }

@@ -237,8 +237,12 @@ pub enum Shell {
     Mcp(Mcp),
     /// List and install what agents should know about the board
     Skills(Skills),
+    /// Print figures of the boards and the gateway, as Prometheus reads them
+    Metrics(Metrics),
     /// Print the completions for a shell
     Completions(Completions),
+    /// Print the manual page of the program, or of a verb
+    Man(Man),
 }
 
 /// Verbs that the program itself calls.
@@ -1705,6 +1709,9 @@ pub struct Up {
     /// Only say whether a gateway could start here, and why not
     #[arg(long)]
     pub check: bool,
+    /// Show around: a task, a question, an answer and a result, on the current directory
+    #[arg(long, conflicts_with = "check")]
+    pub tour: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -1804,6 +1811,16 @@ pub enum Agents {
     Opencode,
     Hermes,
     All,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Metrics {}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Man {
+    /// The verb, as in `create` or `boards create`
+    #[arg(value_name = "VERB")]
+    pub verb: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

@@ -106,6 +106,7 @@ impl Attempt {
                 match this.launch(&board, &claim, &profile, &token, &place).await {
                     Ok(true) => {
                         drop(launching);
+                        this.meter(&board, &claim).await;
                         if this.starts_only.load(Ordering::Relaxed) {
                             return;
                         }
@@ -585,6 +586,18 @@ impl Attempt {
         };
         if let Err(error) = noted.await {
             not_noted(board, &error, "the end of the worker");
+        }
+    }
+
+    /// Counts how long the start of a run took since its task could start.
+    async fn meter(&self, board: &Board, claim: &Claim) {
+        let Some(gateway) = &self.desk.gateway else { return };
+        let now = self.desk.now();
+        let since = async { board.read().await?.could_start_since(&claim.task.id, claim.run.id).await };
+        match since.await {
+            Ok(Some(since)) => gateway.meters.started(Duration::from_millis(u64::try_from(now - since).unwrap_or(0))),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the time that a start took cannot be counted"),
         }
     }
 

@@ -26,7 +26,9 @@ use super::{
     platforms,
     succession::COULD_START,
     takeover::{self, Taken},
-    timetable, unread,
+    timetable,
+    tour::Tour,
+    unread,
 };
 use crate::{
     board::{BoardSlug, Boards, Error, Fault, Reason, error::refuse},
@@ -34,6 +36,7 @@ use crate::{
     command::{Desk, GatewayFacts, SharedSettings, is_paused, paused_profiles},
     control::Control,
     dispatcher::{Adoption, Dispatcher, Handle},
+    metrics::Meters,
     notifier::{Notifier, Platforms},
     process, random,
     settings::{Environment, Role, Settings},
@@ -51,8 +54,18 @@ pub struct Up {
     pub stay: bool,
     /// Whether to take the home from the gateway that has it.
     pub takeover: bool,
+    /// Whether the console shows somebody around, whom it asks if they are at a terminal.
+    pub tour: Option<ShownAround>,
     /// The program that this is, to be replaced by its next version.
     pub origin: Origin,
+}
+
+/// Somebody who is shown what the program does.
+pub struct ShownAround {
+    /// The directory that they are in.
+    pub folder: PathBuf,
+    /// Whether they can answer.
+    pub is_attended: bool,
 }
 
 /// A gateway that has stopped. Its home is free again when this goes, which is for the very end of the process.
@@ -114,7 +127,7 @@ impl Farewell {
 /// Runs the gateway of a home until it is told to stop or to make room, or, with lines on standard input, until they have
 /// ended and the work is done.
 pub async fn up(up: Up) -> Result<Down, Error> {
-    let Up { home, environment, settings, console, stay, takeover, origin } = up;
+    let Up { home, environment, settings, console, stay, takeover, tour, origin } = up;
     process::keep_memory_private()?;
     // Whoever signals us early is heard when we have started.
     let mut stop = Stop::listen()?;
@@ -133,12 +146,19 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     let has_owner = settings.access.names_an_owner() || has_paired(&boards).await?;
     let banner = banner(&home, &settings, has_owner);
     let (handle, asks) = Handle::new();
+    let meters: Arc<Meters> = Arc::default();
     let desk = Desk {
         boards: boards.clone(),
         settings: SharedSettings::new(settings),
         environment,
         clock: clock.clone(),
-        gateway: Some(GatewayFacts { pid: std::process::id(), since: clock.now(), dispatcher: handle, adoption }),
+        gateway: Some(GatewayFacts {
+            pid: std::process::id(),
+            since: clock.now(),
+            dispatcher: handle,
+            adoption,
+            meters: Arc::clone(&meters),
+        }),
     };
 
     let console = console.map(|mode| open_console(&home, mode, &clock)).transpose()?;
@@ -153,7 +173,8 @@ pub async fn up(up: Up) -> Result<Down, Error> {
 
     let work = CancellationToken::new();
     let delivery = CancellationToken::new();
-    let notifier = Notifier::new(boards.clone(), platforms, clock).with_settings(desk.settings.clone());
+    let notifier =
+        Notifier::new(boards.clone(), platforms, clock).with_settings(desk.settings.clone()).with_meters(meters);
     let notifier = Arc::new(notifier);
     let notifying = tokio::spawn(Arc::clone(&notifier).run(delivery.clone(), drain));
     let program = std::env::current_exe()?;
@@ -172,6 +193,10 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     for chat in chats {
         connections.spawn(platforms::supervise(chat, Arc::clone(&commands), work.clone()));
     }
+    let mut touring = console.clone().zip(tour).map(|(console, ShownAround { folder, is_attended })| {
+        let tour = Tour { console, commands: Arc::clone(&commands), desk: desk.clone(), folder, is_attended };
+        (tokio::spawn(tour.guide()), is_attended)
+    });
     let mut chatting = console.clone().map(|console| {
         let shutdown = work.clone();
         tokio::spawn(async move { console.run(commands, shutdown).await })
@@ -206,7 +231,18 @@ pub async fn up(up: Up) -> Result<Down, Error> {
                     tracing::error!(%error, "the console ended");
                 }
                 if !stay {
-                    idle = Some(tokio::spawn(until_idle(desk.clone(), Arc::clone(&notifier))));
+                    let (desk, notifier, touring) = (desk.clone(), Arc::clone(&notifier), touring.take());
+                    idle = Some(tokio::spawn(async move {
+                        if let Some((touring, is_attended)) = touring {
+                            // Who was there has left, and nobody is shown around any more.
+                            if is_attended {
+                                touring.abort();
+                            }
+                            // If it broke, the work that it began is waited for all the same.
+                            let _ = touring.await;
+                        }
+                        until_idle(desk, notifier).await;
+                    }));
                 }
             }
             () = finished(&mut idle) => break Why::Asked,

@@ -121,7 +121,7 @@ section! {
         max_total_runtime: Option<Period> = None,
         /// What a task may cost over all attempts when it does not say, by what its workers report.
         max_cost: Option<Amount> = None,
-        /// Keep its workers out of the gateway's home, where the kernel can; see [how far workers can be trusted](operations.md#how-far-workers-can-be-trusted).
+        /// Keep its workers out of the gateway's home, where the kernel can; see [how far workers can be trusted](security.md#how-far-workers-can-be-trusted).
         confine: bool = true,
         /// Start none of its tasks until this is taken back.
         paused: bool = false,

@@ -13,6 +13,8 @@ use std::{
 use kanban_gateway::settings::{Environment, Settings};
 use tempfile::TempDir;
 
+use crate::scale::report;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Shaped as Discord's are; its first part is the number 123456789012345678.
@@ -191,7 +193,7 @@ fn systemd_takes_the_unit_whatever_the_home_is_called() {
                 let wrong: Vec<_> = said.lines().filter(is_ours).collect();
                 assert!(wrong.is_empty(), "{wrong:#?}");
             }
-            Err(_) => eprintln!("SKIPPED: there is no systemd-analyze here"),
+            Err(_) => report("SKIPPED: there is no systemd-analyze here"),
         }
     }
 }
@@ -288,7 +290,7 @@ fn a_terminal_shows_no_token() {
     terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.current_dir(world.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
     let Ok(mut child) = terminal.spawn() else {
-        eprintln!("SKIPPED: there is no `script` here to make a terminal");
+        report("SKIPPED: there is no `script` here to make a terminal");
         drop(command.output());
         return;
     };

@@ -20,6 +20,7 @@ use crate::{
         view::{age, moment},
     },
     dispatcher::scene::{Candidate, Cap, Hindrance, Scene, Switches},
+    metrics::Figures,
 };
 
 /// How many ready tasks of a board are looked at one by one.
@@ -43,12 +44,22 @@ pub(super) async fn status(desk: &Desk, caller: &Caller, json: bool) -> Result<R
     drop(tx);
 
     let mut seen = Seen::default();
+    let mut boards = Vec::new();
     for board in desk.boards.all().await? {
         if access::sees(caller, &board).await? {
             seen.add(&board, &scene).await?;
+            boards.push(board);
         }
     }
-    let shown = Shown { desk, caller, scene: &scene, seen: &seen, is_paused: by_hand || settings.dispatch.paused };
+    let figures = Figures::gather(desk, &boards).await?;
+    let shown = Shown {
+        desk,
+        caller,
+        figures: &figures,
+        scene: &scene,
+        seen: &seen,
+        is_paused: by_hand || settings.dispatch.paused,
+    };
     let exit = u8::from(desk.gateway.is_none());
     Ok(if json {
         Reply { exit, ..Reply::json(&shown.document()) }
@@ -136,6 +147,7 @@ struct Shown<'a> {
     caller: &'a Caller,
     scene: &'a Scene<'a>,
     seen: &'a Seen,
+    figures: &'a Figures,
     is_paused: bool,
 }
 
@@ -176,6 +188,7 @@ impl Shown<'_> {
             "waiting": self.waiting().collect::<BTreeMap<_, _>>(),
             "oldest_ready_seconds": seen.oldest_ready.map(|at| (scene.now - at).max(0) / 1000),
             "counts": seen.counts,
+            "figures": self.figures.document(),
         })
     }
 
@@ -242,6 +255,7 @@ impl Shown<'_> {
         if let Some(at) = seen.oldest_ready {
             lines.push(format!("Oldest:   a ready task is {} old", span(scene.now - at)));
         }
+        lines.extend(self.figures.lines());
         lines.extend(seen.counts.iter().map(|(status, count)| format!("{:<9} {count}", format!("{status}:"))));
         lines.join("\n")
     }
