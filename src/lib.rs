@@ -54,6 +54,7 @@
 //! 19. A budget is exact and over all attempts: `tests/board/budget.rs::any_reports_add_up_exactly`.
 //! 20. A time of a schedule fires once: `tests/board/schedule.rs::two_gateways_at_once_fire_a_time_once`.
 
+#![deny(clippy::significant_drop_in_scrutinee)]
 #![deny(unsafe_code)]
 
 pub mod board;

@@ -192,7 +192,8 @@ impl Boards {
 
     /// Lets go of every file.
     pub async fn close(&self) {
-        for (_, board) in std::mem::take(&mut *self.open.lock().await) {
+        let open = std::mem::take(&mut *self.open.lock().await);
+        for (_, board) in open {
             board.close().await;
         }
     }
