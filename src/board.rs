@@ -6,6 +6,7 @@
 pub mod actor;
 mod amount;
 pub mod announcement;
+pub mod arrival;
 pub mod attachment;
 pub mod attempt;
 pub mod audit;
@@ -16,6 +17,7 @@ pub mod card;
 pub mod claim;
 mod claimed;
 pub mod comment;
+pub mod copy;
 pub mod create;
 pub(crate) mod db;
 pub mod delivery;

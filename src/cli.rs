@@ -101,7 +101,13 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
         return mcp::serve(mcp::Server::of_owner(local, folder, command.board.clone())).map(|()| Answer::default());
     }
     let streams = matches!(command.verb, Some(Verb::Read(Read::Tail(_)) | Verb::Write(Change::Watch(_))));
-    let looks_here = matches!(command.verb, Some(Verb::Shell(Shell::Doctor(_))));
+    // What goes through many files here does not keep a gateway busy: the board's own lock orders the two.
+    let looks_here = matches!(
+        command.verb,
+        Some(Verb::Shell(
+            Shell::Doctor(_) | Shell::Import(_) | Shell::Export(_) | Shell::Backup(_) | Shell::Restore(_)
+        ))
+    );
     if !streams
         && !looks_here
         && let Some(mut client) = local.gateway()?

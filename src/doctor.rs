@@ -9,6 +9,7 @@ use kanban_platform::{Finding, safe};
 use serde_json::{Value, json};
 
 use crate::{
+    backup,
     command::{Desk, Reply, verbs::Doctor},
     control::Client,
     shim::{self, Control, Power},
@@ -21,6 +22,7 @@ pub async fn examine(desk: &Desk, args: &Doctor) -> Reply {
     let (gateway, is_running) = gateway(desk);
     findings.push(gateway);
     findings.extend(platforms::all(desk, &args.channels, is_running).await);
+    findings.push(backups(desk));
     findings.extend(agents::profiles(desk).await);
     let exit = u8::from(findings.iter().any(|finding| !finding.is_good));
     // What platforms and agents say of themselves is not to act on a terminal.
@@ -138,6 +140,22 @@ async fn boards(desk: &Desk) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// How old the newest backup is that a gateway has made.
+fn backups(desk: &Desk) -> Finding {
+    let settings = &desk.settings.get().backup;
+    let finding = |is_good, detail: String| Finding { what: "backups".to_owned(), is_good, detail };
+    let every = i64::from(settings.every_seconds.get()) * 1000;
+    match (backup::newest(desk), every) {
+        (Err(error), _) => finding(false, format!("`{}` cannot be read: {error}", backup::FOLDER)),
+        (Ok(None), 0) => finding(true, "none are made; `kanban backup` makes one".to_owned()),
+        (Ok(None), _) => finding(true, "none yet; a gateway makes them, and so does `kanban backup`".to_owned()),
+        (Ok(Some((file, at))), _) => {
+            let hours = (desk.now() - at).max(0) / 3_600_000;
+            finding(true, format!("the newest is {hours} hour(s) old: {}", file.display()))
+        }
+    }
 }
 
 /// A gateway that does not run is no fault: the command line works without one.

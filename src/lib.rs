@@ -11,7 +11,7 @@
 //! - execution: [`dispatcher`] claims tasks and starts workers, [`shim`] is the small process that owns one worker, and
 //!   [`process`] is what the system tells of processes
 //!
-//! Beside them: [`notifier`] hands posts to platforms, [`control`] is the socket that the command line and the shims
+//! Beside them: [`import`] brings in the boards of another system and takes them there, [`backup`] keeps and restores ours, [`notifier`] hands posts to platforms, [`control`] is the socket that the command line and the shims
 //! reach a gateway by, [`cli`] is the command line itself, [`local`] the owner's way to a board from there, [`mcp`] the
 //! verbs as tools of an agent, [`skills`] what agents are taught of the board, [`init`] sets a home up, [`doctor`] says what is usable here. What comes from outside
 //! comes by [`settings`], [`clock`] and [`random`]; [`recurrence`] is when a schedule fires; [`telemetry`] is the program's own log, [`metrics`] its figures, [`secret`] what it must not
@@ -53,10 +53,13 @@
 //!     `tests/views.rs::any_board_makes_a_context_that_fits_and_that_nobody_can_forge`.
 //! 19. A budget is exact and over all attempts: `tests/board/budget.rs::any_reports_add_up_exactly`.
 //! 20. A time of a schedule fires once: `tests/board/schedule.rs::two_gateways_at_once_fire_a_time_once`.
+//! 21. What is brought in comes in whole, once, and leaves its source as it was:
+//!     `tests/board/import.rs::an_import_that_is_killed_at_any_statement_leaves_nothing_half_done`.
 
 #![deny(clippy::significant_drop_in_scrutinee)]
 #![deny(unsafe_code)]
 
+pub mod backup;
 pub mod board;
 pub mod cli;
 pub mod clock;
@@ -65,6 +68,7 @@ pub mod control;
 pub mod dispatcher;
 pub mod doctor;
 pub mod gateway;
+pub mod import;
 pub mod init;
 pub mod local;
 pub mod mcp;

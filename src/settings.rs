@@ -28,7 +28,7 @@ use std::{
 
 pub use self::{
     access::{Access, Extent, Grant, Rights, Role, Scope, Standing, Visitor},
-    declaration::{Chat, Delivery, Dispatch, Files, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
+    declaration::{Backups, Chat, Delivery, Dispatch, Files, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
     environment::Environment,
     home::{create_home, home},
     origin::{Origin, Row},
@@ -60,6 +60,7 @@ pub struct Settings {
     pub logs: Logs,
     pub delivery: Delivery,
     pub files: Files,
+    pub backup: Backups,
     pub chat: Chat,
     pub platforms: Platforms,
     pub profiles: Profiles,
@@ -97,6 +98,7 @@ impl Settings {
         let logs = Logs::read(&mut Reader::at(&merged, &["logs"], &mut findings));
         let delivery = Delivery::read(&mut Reader::at(&merged, &["delivery"], &mut findings));
         let files = Files::read(&mut Reader::at(&merged, &["files"], &mut findings));
+        let backup = Backups::read(&mut Reader::at(&merged, &["backup"], &mut findings));
         let chat = Chat::read(&mut Reader::at(&merged, &["chat"], &mut findings));
         let platforms = Platforms::read(&merged, &mut findings);
         let names = layers::names(&merged, "profiles");
@@ -121,6 +123,7 @@ impl Settings {
             logs,
             delivery,
             files,
+            backup,
             chat,
             platforms,
             profiles,

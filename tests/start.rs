@@ -1,7 +1,9 @@
-//! The first minutes with the program: what `init` writes, and what `doctor` says.
+//! The first minutes with the program, and what keeps it: what `init` writes, what `doctor` says, what backups bring back.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "start/backup.rs"]
+mod backup;
 #[path = "start/doctor.rs"]
 mod doctor;
 #[path = "start/init.rs"]

@@ -176,7 +176,8 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
         | Kind::Scheduled
         | Kind::FiringSkipped
         | Kind::Retried
-        | Kind::Archived => (event.kind.as_str(), first_said(&payload), String::new(), vec![show(&task.id)]),
+        | Kind::Archived
+        | Kind::Imported => (event.kind.as_str(), first_said(&payload), String::new(), vec![show(&task.id)]),
     };
     let mut body = vec![Block::Title(task.title.clone())];
     if !said.is_empty() {

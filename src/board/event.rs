@@ -80,6 +80,7 @@ kinds! {
     Retried "retried",
     Cancelled "cancelled",
     Archived "archived",
+    Imported "imported",
 }
 
 impl std::str::FromStr for Kind {

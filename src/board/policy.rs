@@ -86,7 +86,8 @@ fn weight(kind: Kind) -> Weight {
         | Kind::FiringSkipped
         | Kind::Retried
         | Kind::DirectoryBack
-        | Kind::Archived => Weight::Detail,
+        | Kind::Archived
+        | Kind::Imported => Weight::Detail,
         Kind::SpawnFailed
         | Kind::Crashed
         | Kind::Lost

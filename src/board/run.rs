@@ -119,9 +119,33 @@ pub enum Outcome {
     GaveUp,
     /// Its task may use no more time or money.
     BudgetSpent,
+    /// It was open in another system, from which its task was brought in.
+    Imported,
 }
 
 impl Outcome {
+    pub const ALL: [Self; 19] = [
+        Self::Completed,
+        Self::InReview,
+        Self::Approved,
+        Self::ChangesRequested,
+        Self::Blocked,
+        Self::Scheduled,
+        Self::Reclaimed,
+        Self::Cancelled,
+        Self::Crashed,
+        Self::Lost,
+        Self::TimedOut,
+        Self::SpawnFailed,
+        Self::ProtocolViolation,
+        Self::RateLimited,
+        Self::AuthFailed,
+        Self::SessionGone,
+        Self::GaveUp,
+        Self::BudgetSpent,
+        Self::Imported,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -142,6 +166,7 @@ impl Outcome {
             Self::SessionGone => "session_gone",
             Self::GaveUp => "gave_up",
             Self::BudgetSpent => "budget_spent",
+            Self::Imported => "imported",
         }
     }
 
@@ -165,7 +190,8 @@ impl Outcome {
             | Self::Cancelled
             | Self::RateLimited
             | Self::AuthFailed
-            | Self::SessionGone => false,
+            | Self::SessionGone
+            | Self::Imported => false,
         }
     }
 }

@@ -45,11 +45,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (13, include_str!("../../migrations/sqlite/0013_incoming.sql")),
     (14, include_str!("../../migrations/sqlite/0014_budgets.sql")),
     (15, include_str!("../../migrations/sqlite/0015_schedules.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0016_quorums.sql")),
+    (16, include_str!("../../migrations/sqlite/0016_quorums.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0017_arrivals.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 16;
+pub const VERSION: i64 = 17;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +183,11 @@ fn is_current(file: &Path, header: Header, migrations: &[Migration]) -> Result<b
             "`{name}` is a database, but not a board of ours; nothing was changed; move it away, or choose another home with `--home`"
         ),
     }
+}
+
+/// Refuses a file that is no board of ours, or that a newer program has written.
+pub(crate) fn is_usable(file: &Path, application: i64, version: i64) -> Result<(), Error> {
+    is_current(file, Header { application, version }, MIGRATIONS).map(|_| ())
 }
 
 async fn inspect(file: &Path) -> Result<Header, Error> {

@@ -234,6 +234,38 @@ statements! {
     INSERT_CLOSED_RUN = "INSERT INTO runs (task_id, attempt, profile, token_hash, holder, started_at, ended_at, outcome, ended_by, summary, metadata) \
         VALUES ($1, (SELECT 1 + coalesce(max(attempt), 0) FROM runs WHERE task_id = $1), $2, '', $3, $4, $4, $5, $6, $7, $8) RETURNING ", run!();
 
+    // What is brought in from another system
+    ARRIVALS = "SELECT kind, key, task_id, local_id, digest FROM arrivals";
+    NOTE_ARRIVAL = "INSERT INTO arrivals (kind, key, task_id, local_id, digest) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (kind, key) DO UPDATE SET task_id = excluded.task_id, local_id = excluded.local_id, digest = excluded.digest";
+    MARK_ARRIVED = "UPDATE arrivals SET local_id = (SELECT coalesce(CAST(max(id) AS BIGINT), 0) FROM events WHERE task_id = $1) \
+        WHERE kind = 'task' AND task_id = $1";
+    PUT_TASK = "INSERT INTO tasks (id, title, body, assignee, status, priority, tenant, workspace_kind, workspace_path, \
+        branch_name, project_id, skills, goal_mode, goal_max_turns, max_retries, max_runtime_seconds, idempotency_key, \
+        session_id, workflow_template_id, current_step_key, created_by, created_at, started_at, completed_at, result, \
+        failures, last_error, block_kind, block_reason, block_recurrences, parents_waived) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
+        $24, $25, $26, $27, $28, $29, $30, $31) ON CONFLICT (id) DO UPDATE SET title = excluded.title, body = excluded.body, \
+        assignee = excluded.assignee, status = excluded.status, priority = excluded.priority, tenant = excluded.tenant, \
+        workspace_kind = excluded.workspace_kind, workspace_path = excluded.workspace_path, branch_name = excluded.branch_name, \
+        project_id = excluded.project_id, skills = excluded.skills, goal_mode = excluded.goal_mode, \
+        goal_max_turns = excluded.goal_max_turns, max_retries = excluded.max_retries, \
+        max_runtime_seconds = excluded.max_runtime_seconds, idempotency_key = excluded.idempotency_key, \
+        session_id = excluded.session_id, workflow_template_id = excluded.workflow_template_id, \
+        current_step_key = excluded.current_step_key, started_at = excluded.started_at, completed_at = excluded.completed_at, \
+        result = excluded.result, failures = excluded.failures, last_error = excluded.last_error, \
+        block_kind = excluded.block_kind, block_reason = excluded.block_reason, \
+        block_recurrences = excluded.block_recurrences, parents_waived = excluded.parents_waived, not_before = NULL";
+    PUT_RUN = "INSERT INTO runs (task_id, attempt, profile, step_key, token_hash, holder, max_runtime_seconds, last_heartbeat_at, \
+        started_at, ended_at, outcome, summary, metadata, error) \
+        VALUES ($1, (SELECT 1 + coalesce(max(attempt), 0) FROM runs WHERE task_id = $1), $2, $3, '', $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+        RETURNING id";
+    PUT_RUN_AGAIN = "UPDATE runs SET profile = $2, step_key = $3, max_runtime_seconds = $4, last_heartbeat_at = $5, ended_at = $6, \
+        outcome = $7, summary = $8, metadata = $9, error = $10 WHERE id = $1";
+    PUT_COMMENT = "INSERT INTO comments (task_id, author, body, created_at) VALUES ($1, $2, $3, $4) RETURNING id";
+    PUT_EVENT = "INSERT INTO events (task_id, run_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    ALL_LINKS = "SELECT parent_id, child_id FROM links ORDER BY parent_id, child_id";
+
     // Reviews
     OPEN_REVIEW = "SELECT ", review!(), " FROM reviews WHERE task_id = $1 AND verdict IS NULL";
     LAST_REVIEW = "SELECT ", review!(), " FROM reviews WHERE task_id = $1 ORDER BY id DESC LIMIT 1";

@@ -345,7 +345,11 @@ fn is_for_workers(verb: &Verb) -> bool {
             | Shell::Doctor(_)
             | Shell::Mcp(_)
             | Shell::Skills(_)
-            | Shell::Metrics(_) => false,
+            | Shell::Metrics(_)
+            | Shell::Import(_)
+            | Shell::Export(_)
+            | Shell::Backup(_)
+            | Shell::Restore(_) => false,
             Shell::Completions(_) | Shell::Man(_) => true,
         },
         Verb::Internal(_) => false,

@@ -13,6 +13,7 @@ mod firing;
 mod gc;
 mod here;
 mod incoming;
+mod moving;
 mod orchestrate;
 mod outbox;
 mod review;
@@ -233,6 +234,10 @@ pub(super) async fn outside(
         Verb::Own(Own::Audit(args)) => audit::show(desk, named, args).await,
         Verb::Shell(Shell::Init(_)) => boards::init(desk).await,
         Verb::Shell(Shell::Metrics(_)) => Ok(Reply::text(metrics::page(desk).await?.trim_end())),
+        Verb::Shell(Shell::Import(args)) => moving::import(desk, caller, named, args).await,
+        Verb::Shell(Shell::Export(args)) => moving::export(desk, caller, named, args).await,
+        Verb::Shell(Shell::Backup(args)) => moving::backup(desk, caller, args).await,
+        Verb::Shell(Shell::Restore(args)) => moving::restore(desk, caller, args).await,
         Verb::Write(_) | Verb::Operate(_) | Verb::Shell(_) | Verb::Internal(_) => {
             Err(Error::refused(Reason::Invalid, "this runs in a terminal alone, as in `kanban doctor`"))
         }

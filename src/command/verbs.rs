@@ -233,6 +233,14 @@ pub enum Shell {
     Say(Say),
     /// Check the installation: boards, profiles, and what each chat platform lets the bot do
     Doctor(Doctor),
+    /// Bring in the boards of another system
+    Import(Import),
+    /// Write a board as JSON, or as a file that Hermes opens
+    Export(Export),
+    /// Write all boards and their files into one archive
+    Backup(Backup),
+    /// Put a backup in the place of all boards
+    Restore(Restore),
     /// Serve the board's tools to an agent, by the Model Context Protocol on standard input and output
     Mcp(Mcp),
     /// List and install what agents should know about the board
@@ -1821,6 +1829,72 @@ pub struct Man {
     /// The verb, as in `create` or `boards create`
     #[arg(value_name = "VERB")]
     pub verb: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Import {
+    #[command(subcommand)]
+    pub from: ImportFrom,
+}
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum ImportFrom {
+    /// Bring in the boards of a Hermes home, or one board's file, and leave them as they are
+    Hermes(ImportHermes),
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct ImportHermes {
+    /// The home, as in `~/.hermes`, or the file of one board, `kanban.db`
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Only tell what would be brought in
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take over what is newer there, where nothing was done about it here
+    #[arg(long)]
+    pub update: bool,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Export {
+    /// The form of the file
+    #[arg(long)]
+    pub format: ExportFormat,
+    /// A new file; without one, JSON goes to standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// All that the board holds, as one document
+    Json,
+    /// A board that Hermes opens, with the attached files beside it
+    Hermes,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Backup {
+    /// A new file; in `backups` of the home where none is named
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Restore {
+    /// A file that `kanban backup` has written
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Args)]

@@ -31,6 +31,7 @@ use super::{
     unread,
 };
 use crate::{
+    backup,
     board::{BoardSlug, Boards, Error, Fault, Reason, error::refuse},
     clock::Clock,
     command::{Desk, GatewayFacts, SharedSettings, is_paused, paused_profiles},
@@ -188,6 +189,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     tell(console.as_ref(), &banner);
     let working = tokio::spawn(Arc::clone(&gateway).work(work.clone()));
     let fetching = tokio::spawn(Arc::clone(&gateway).fetch_files(work.clone()));
+    let keeping = tokio::spawn(backup::keep(desk.clone(), work.clone()));
     let commands: Arc<dyn Commands> = gateway;
     let mut connections = JoinSet::new();
     for chat in chats {
@@ -262,7 +264,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
 
     work.cancel();
     let until = Instant::now() + farewell.parts;
-    for part in [working, fetching, dispatching, answering, scheduling, controlling] {
+    for part in [working, fetching, keeping, dispatching, answering, scheduling, controlling] {
         leave(part, until).await;
     }
     if let Some(chatting) = chatting {

@@ -128,6 +128,16 @@ section! {
 }
 
 section! {
+    /// Backups that the gateway makes by itself, in `backups` of its home: all boards with their attached files.
+    pub struct Backups {
+        /// How often; 0 for never.
+        every_seconds: Seconds = Seconds::new(0),
+        /// How many of them stay.
+        keep: NonZeroU32 = count(7),
+    }
+}
+
+section! {
     /// Plain messages: what is said to the bot and is neither a command nor an answer.
     pub struct Chat {
         /// The profile that answers them where nothing else was said with `/kanban agent`.
@@ -156,6 +166,7 @@ pub(super) fn groups() -> &'static [Group] {
         group::<Logs>(&["logs"]),
         group::<Delivery>(&["delivery"]),
         group::<Files>(&["files"]),
+        group::<Backups>(&["backup"]),
         group::<Chat>(&["chat"]),
         group::<DiscordSettings>(&["platforms", "discord"]),
         group::<DiscordSettings>(&["platforms", "discord", NAME]),

@@ -259,6 +259,7 @@ fn told_by(events: &[Event]) -> Option<Status> {
             | Kind::UnknownReferences
             | Kind::FiringSkipped
             | Kind::Edited => status,
+            Kind::Imported => written().or(status),
         }
     })
 }

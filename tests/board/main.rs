@@ -15,6 +15,7 @@ mod fixture;
 mod follow;
 mod graph;
 mod hold;
+mod import;
 mod invariants;
 mod migrations;
 mod outbox;

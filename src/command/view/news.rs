@@ -114,7 +114,8 @@ fn ended(before: &Run) -> Section {
             | Outcome::Approved
             | Outcome::ChangesRequested
             | Outcome::Scheduled
-            | Outcome::SessionGone,
+            | Outcome::SessionGone
+            | Outcome::Imported,
         )
         | None => {
             return Section::newest(ENDED, Vec::new(), "attempt");

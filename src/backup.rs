@@ -1,0 +1,91 @@
+//! Backups: all boards of a home with their attached files, in one archive that is looked through before it counts, and
+//! the way back.
+//!
+//! `make` writes one, `restore` puts one in the place of what is there, which is kept aside, and `rotate` is the
+//! gateway's part.
+
+mod archive;
+mod restore;
+mod rotate;
+
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    board::{
+        Boards, Error,
+        copy::{draft_of, put_in_place},
+        error::refuse,
+    },
+    clock::Millis,
+};
+
+pub use self::{
+    archive::Manifest,
+    restore::{Restored, restore},
+    rotate::{Rotation, keep, newest, rotate},
+};
+
+/// The folder of a home where backups go to that nobody has named a place for.
+pub const FOLDER: &str = "backups";
+
+/// A backup that was written and looked through.
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub file: PathBuf,
+    pub manifest: Manifest,
+}
+
+/// Writes all boards and their files into a new archive, while others go on writing.
+///
+/// # Errors
+/// When a board cannot be read, when the file is there already, and when the archive is not what was written.
+pub async fn make(boards: &Boards, file: &Path, now: Millis) -> Result<Made, Error> {
+    if file.exists() {
+        refuse!(Invalid, "`{}` is there already; name another file with `--out`", file.display());
+    }
+    let room = Room::new(boards.home())?;
+    let mut copies = Vec::new();
+    for slug in boards.names()? {
+        let board = boards.get(&slug).await?;
+        let copy = room.folder.join(format!("{slug}.db"));
+        board.copy_to(&copy).await?;
+        copies.push(archive::BoardCopy { slug, file: copy, attachments: board.folder().join("attachments") });
+    }
+    let current = boards.current()?;
+    let draft = draft_of(file);
+    let written = archive::write(&draft, &copies, &current, now).and_then(|manifest| {
+        archive::check(&draft, &manifest)?;
+        put_in_place(&draft, file)?;
+        Ok(manifest)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    Ok(Made { file: file.to_owned(), manifest: written? })
+}
+
+/// A folder of a home that is gone again with this, unless it stays because of what it has come to hold.
+struct Room {
+    folder: PathBuf,
+    stays: bool,
+}
+
+impl Room {
+    fn new(home: &Path) -> Result<Self, Error> {
+        let folder = home.join(format!("backup-{}", crate::random::hex::<4>()));
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Self { folder, stays: false })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !self.stays {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
