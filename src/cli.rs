@@ -183,8 +183,8 @@ fn up(args: &verbs::Up, home: PathBuf, arguments: &[OsString], environment: Envi
     runtime.shutdown_timeout(FAREWELL);
     // The system lets go of the home before the next program begins, which waits for it where somebody is faster. To hand
     // the lock on would lock out a next program that does not know of it.
-    if ran.map_err(|error| error.to_string())?.let_go() {
-        return Err(format!("the gateway stopped and could not start again: {}", origin.become_next()));
+    if let Some(start) = ran.map_err(|error| error.to_string())?.let_go() {
+        return Err(format!("the gateway stopped and could not start again: {}", origin.start_again(start)));
     }
     Ok(Answer::default())
 }

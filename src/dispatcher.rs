@@ -203,8 +203,12 @@ impl Dispatcher {
     /// Takes up the runs of an earlier gateway, then looks whenever there is reason to, until shutdown. Workers live on.
     pub async fn run(mut self, mut asks: Asks, shutdown: CancellationToken) {
         self.hands = asks.hands.clone();
-        if let Err(error) = self.take_up().await {
-            tracing::error!(%error, "runs of an earlier gateway could not be taken up");
+        while let Err(error) = self.take_up().await {
+            tracing::error!(%error, "runs of an earlier gateway could not be taken up; trying again");
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(worker::AGAIN) => {}
+            }
         }
         let mut slow = tokio::time::interval(SLOW_CHECK);
         slow.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -321,16 +325,20 @@ impl Dispatcher {
         }
         let mut tx = board.read().await?;
         for id in runs {
-            let run = tx.run(id).await?;
-            let (Some(outcome), Some(live)) = (run.outcome, self.live.get_mut(&(board.slug().clone(), id))) else {
-                continue;
+            let (why, patience) = match tx.run(id).await {
+                Ok(run) => match (run.outcome, run.ended_by) {
+                    (None, _) => continue,
+                    (Some(outcome), Some(EndedBy::Worker)) => (outcome.as_str(), FAREWELL),
+                    (Some(outcome), _) => (outcome.as_str(), Duration::ZERO),
+                },
+                // Deleted with its task.
+                Err(Error::Refused(_)) => ("deleted", Duration::ZERO),
+                Err(fault) => return Err(fault),
             };
-            live.stopping = true;
-            let patience = match run.ended_by {
-                Some(EndedBy::Worker) => FAREWELL,
-                Some(EndedBy::Person | EndedBy::Gateway) | None => Duration::ZERO,
-            };
-            self.attempt.stop_after(patience, live.clone(), outcome.as_str());
+            if let Some(live) = self.live.get_mut(&(board.slug().clone(), id)) {
+                live.stopping = true;
+                self.attempt.stop_after(patience, live.clone(), why);
+            }
         }
         Ok(())
     }

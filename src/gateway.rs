@@ -37,7 +37,7 @@ use self::{
 pub use self::{
     succession::Origin,
     takeover::{Heir, TakeoverAnswer},
-    up::{Down, ShownAround, Up, check_only, up},
+    up::{Down, ShownAround, Start, Up, check_only, up},
 };
 use crate::{
     board::{

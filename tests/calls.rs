@@ -1,5 +1,7 @@
 //! Calls of workers that meet a fault of the machine, and many at once: none is lost, and none has its effect twice.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{sync::Arc, time::Duration};
 
 use kanban_gateway::{

@@ -116,7 +116,8 @@ async fn a_worker_that_obeys_has_its_grace() {
     let (mut watch, _) = rig.start().await;
     ready.read().await;
     assert!(client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "cancelled by ada").await.unwrap());
-    assert!(client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "too late").await.unwrap());
+    // Whether it is over by then is up to the worker; the first word counts.
+    let _ = client::stop(&rig.rundir(), &rig.spec.socket, &rig.spec.token, "too late").await.unwrap();
     let exit = end(&mut watch).await;
     assert_eq!((exit.code, exit.stopped.as_deref()), (Some(3), Some("cancelled by ada")));
     // A shell may say first that its child was ended as well.

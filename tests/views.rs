@@ -20,7 +20,7 @@ use kanban_gateway::{
     command::{
         Reply, from_words,
         verbs::{Read, Verb},
-        view::{self, View},
+        view::{self, Eyes, View},
     },
     settings::{Environment, Settings},
 };
@@ -106,7 +106,7 @@ impl World {
             board: &self.board,
             boards: &self.boards,
             hidden: &[],
-            rights: None,
+            eyes: Eyes::All,
             settings: &self.settings,
             thread: self.thread.as_ref(),
             asker: self.asker.as_ref(),

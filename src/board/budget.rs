@@ -156,11 +156,17 @@ impl Tx {
     /// Adds what a task has cost since that was last said, to it and to its open run.
     pub async fn add_cost(&mut self, actor: &Actor, id: &TaskId, cost: Amount) -> Result<(), Error> {
         self.fence_own(actor, id).await?;
+        let run = self.task(id).await?.current_run;
+        self.add_cost_of(id, run, cost).await
+    }
+
+    /// The same for a run that may have been closed since, by whoever held it.
+    pub async fn add_cost_of(&mut self, id: &TaskId, run: Option<i64>, cost: Amount) -> Result<(), Error> {
         let task = self.task(id).await?;
         // Sums stay far below what a number can hold, whatever is reported how often.
         let room = |so_far: Amount| cost.millionths().min(SUM_LIMIT - so_far.millionths()).max(0);
         sql!(self, ADD_COST, id, room(task.cost); execute);
-        if let Some(run) = task.current_run {
+        if let Some(run) = run {
             sql!(self, ADD_RUN_COST, run, room(task.cost); execute);
         }
         Ok(())

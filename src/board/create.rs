@@ -75,10 +75,11 @@ impl Tx {
         if let Actor::Worker { task: own, remit, .. } = actor {
             self.fence(actor, own).await?;
             let tenant = self.task(own).await?.tenant;
-            if *remit == Remit::Tenant && new.tenant.is_some() && new.tenant != tenant {
+            // A worker of no tenant may make tasks for one, as long as it does not steer them.
+            if new.tenant.is_some() && new.tenant != tenant && (tenant.is_some() || *remit == Remit::Tenant) {
                 refuse!(
                     Forbidden,
-                    "an orchestrator makes tasks for the tenant of its own task {own}, which is {}; leave the tenant out",
+                    "a worker makes tasks for the tenant of its own task {own}, which is {}; leave the tenant out",
                     tenant.as_deref().unwrap_or("none")
                 );
             }

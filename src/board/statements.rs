@@ -157,7 +157,8 @@ statements! {
     LIST_BY_UPDATED = list_by!("-coalesce(started_at, 0)", "created_at", "id");
     SET_STATUS = "UPDATE tasks SET status = $2 WHERE id = $1";
     SET_ASSIGNEE = "UPDATE tasks SET assignee = $2, failures = CASE WHEN assignee IS NOT DISTINCT FROM $2 THEN failures ELSE 0 END, \
-        not_before = CASE WHEN status = 'ready' AND assignee IS DISTINCT FROM $2 THEN NULL ELSE not_before END WHERE id = $1";
+        not_before = CASE WHEN status = 'ready' AND assignee IS DISTINCT FROM $2 \
+        AND NOT EXISTS (SELECT 1 FROM incoming WHERE task_id = $1 AND state = 'waiting') THEN NULL ELSE not_before END WHERE id = $1";
     SET_DONE = "UPDATE tasks SET status = 'done', result = coalesce($2, result), completed_at = $3, current_run = NULL, \
         failures = 0, last_error = NULL, block_kind = NULL, block_reason = NULL, block_recurrences = 0, not_before = NULL WHERE id = $1 RETURNING ", task!(), ", \
         CAST(CASE WHEN EXISTS (SELECT 1 FROM links WHERE parent_id = $1) THEN 1 ELSE 0 END AS BIGINT) AS is_parent";
@@ -352,7 +353,8 @@ statements! {
         WHERE run_id = $1 ORDER BY id";
     // What the ended parents of a task have handed over.
     ARTIFACTS_OF_PARENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments \
-        WHERE run_id IS NOT NULL AND task_id IN (SELECT tasks.id FROM links JOIN tasks ON tasks.id = links.parent_id \
+        WHERE run_id IN (SELECT runs.id FROM runs WHERE runs.id = run_id AND runs.outcome = 'completed') \
+        AND task_id IN (SELECT tasks.id FROM links JOIN tasks ON tasks.id = links.parent_id \
         JOIN tasks AS child ON child.id = links.child_id WHERE links.child_id = $1 AND tasks.status IN ('done', 'archived') \
         AND (tasks.tenant IS NULL OR child.tenant IS NULL OR tasks.tenant = child.tenant)) ORDER BY task_id, id";
     FILE_IN_THREAD = "SELECT id FROM deliveries WHERE thread_id = $1 AND task_id = $2 AND event = 'file' AND instr(post, $3) > 0 LIMIT 1";
@@ -768,7 +770,8 @@ statements! {
         kind = excluded.kind, task_id = excluded.task_id";
     PARKED_PROFILES = "SELECT profile, kind, until, since, reason, task_id FROM parked_profiles WHERE until > $1 ORDER BY profile";
     // What has met the reason of a rest waits no longer than the rest.
-    RELEASE_PARKED_TASKS = "UPDATE tasks SET not_before = NULL WHERE status = 'ready' AND assignee = $1 AND not_before IS NOT NULL \
+    RELEASE_PARKED_TASKS = "UPDATE tasks SET not_before = NULL WHERE not_before IS NOT NULL AND ((status = 'ready' AND assignee = $1) \
+        OR (status = 'review' AND id IN (SELECT task_id FROM reviews WHERE verdict IS NULL AND reviewer = $1))) \
         AND (SELECT outcome FROM runs WHERE task_id = tasks.id ORDER BY id DESC LIMIT 1) IN ('rate_limited', 'auth_failed')";
     UNPARK_PROFILE = "DELETE FROM parked_profiles WHERE profile = $1";
 }

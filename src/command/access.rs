@@ -41,7 +41,7 @@ pub async fn check(desk: &Desk, caller: &Caller, named: Option<&BoardSlug>, verb
                 ),
             ));
         }
-        return Ok(as_it_is(caller, verb));
+        return of_worker(desk, caller, named, task, verb).await;
     }
     let (subject, capability) = (Subject::of(verb), verb.capability());
     // What is refused on every board is refused before it is looked whether there is such a board.
@@ -77,6 +77,51 @@ pub async fn check(desk: &Desk, caller: &Caller, named: Option<&BoardSlug>, verb
     // What may be read anyway need not be hidden from a change that is refused.
     let reads_all = matches!(rights.to(Capability::Read), Some((_, Extent::Whole)));
     within(&caller, &board, &tenants, reads_all, verb, &subject).await
+}
+
+/// Holds a worker to the tenant of its own task: what is of another one is not there for it.
+async fn of_worker(
+    desk: &Desk,
+    caller: &Caller,
+    named: Option<&BoardSlug>,
+    own: &TaskId,
+    verb: &Verb,
+) -> Result<Allowed, Error> {
+    let board = desk.board_of(caller, named).await?;
+    let mut tx = board.read().await?;
+    let Some(tenant) = tx.task(own).await?.tenant else { return Ok(as_it_is(caller, verb)) };
+    let subject = Subject::of(verb);
+    let mut tasks: Vec<TaskId> = subject.tasks.iter().map(|id| (*id).clone()).collect();
+    let mut verb = verb.clone();
+    match subject.reach {
+        Reach::Attachment(number) => tasks.extend(tx.attachment(number).await?.map(|attachment| attachment.task_id)),
+        Reach::Tenant(Some(asked)) if asked.as_str() != tenant => {
+            return Err(Error::refused(
+                Reason::Forbidden,
+                format!("a worker acts for the tenant of its own task {own}, which is {tenant}; leave the tenant out"),
+            ));
+        }
+        Reach::Tenant(_) => {
+            if let Ok(tenant) = tenant.parse() {
+                bind(&mut verb, tenant);
+            }
+        }
+        Reach::Tasks
+        | Reach::Board
+        | Reach::Other(_)
+        | Reach::Picked
+        | Reach::Anywhere
+        | Reach::Place
+        | Reach::Installation => {}
+    }
+    for id in &tasks {
+        // The verb says in its own words what it thinks of a task that is not there.
+        let found = tx.task(id).await.ok().and_then(|task| task.tenant);
+        if found.is_some_and(|found| found != tenant) {
+            return Err(unknown(id));
+        }
+    }
+    Ok(Allowed { caller: caller.clone(), verb })
 }
 
 /// Lets a caller through to a thing on a board that is no verb, as a turn of its agent is.

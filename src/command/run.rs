@@ -29,14 +29,14 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use crate::{
-    board::{Board, BoardSlug, Error, ProfileName, Reason, Tx, attachment::Artifact, run::Run, task::Task},
+    board::{Actor, Board, BoardSlug, Error, ProfileName, Reason, Tx, attachment::Artifact, run::Run, task::Task},
     command::{
         access::{hidden_boards, rights},
         caller::{Caller, Place},
         desk::{Desk, Done},
         reply::Reply,
         verbs::{Create, Operate, Own, Read, Shell, Verb, Write},
-        view::{self, View},
+        view::{self, Eyes, View},
     },
     metrics,
 };
@@ -251,7 +251,16 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
     let at_work = desk.gateway.as_ref().map(|gateway| gateway.dispatcher.at_work()).unwrap_or_default();
     let here = desk.program(caller, board.slug());
     let hidden = hidden_boards(desk, caller).await?;
-    let rights = if caller.actor.is_person() { Some(rights(caller, board).await?) } else { None };
+    let rights = rights(caller, board).await?;
+    let tenant = match &caller.actor {
+        Actor::Worker { task, .. } => board.read().await?.task(task).await.ok().and_then(|task| task.tenant),
+        Actor::Person { .. } | Actor::Gateway => None,
+    };
+    let eyes = match &caller.actor {
+        Actor::Person { .. } => Eyes::Person(&rights),
+        Actor::Worker { .. } => Eyes::Worker { tenant: tenant.as_deref() },
+        Actor::Gateway => Eyes::All,
+    };
     // `--mine` means the profile that bears the asker's name: a worker's own.
     let asker: Option<ProfileName> = caller.actor.name().parse().ok();
     let view = View {
@@ -260,7 +269,7 @@ async fn look(desk: &Desk, caller: &Caller, board: &Board, verb: &Read) -> Resul
         board,
         boards: &desk.boards,
         hidden: &hidden,
-        rights: rights.as_ref(),
+        eyes,
         settings: &settings,
         thread: caller.thread(),
         asker: asker.as_ref(),
@@ -317,7 +326,7 @@ pub async fn prompt(desk: &Desk, board: &Board, task: &Task, run: &Run, before: 
         board,
         boards: &desk.boards,
         hidden: &[],
-        rights: None,
+        eyes: Eyes::All,
         settings: &settings,
         thread: None,
         asker: None,

@@ -23,14 +23,19 @@ mod why;
 use std::path::Path;
 
 use jiff::{Timestamp, tz::TimeZone};
-use kanban_platform::Thread;
+use kanban_platform::{Capability, Thread};
+use serde_json::Value;
 
 use crate::{
-    board::{Board, BoardSlug, Boards, Error, ProfileName, TaskId, Tx},
+    board::{
+        Board, BoardSlug, Boards, Error, ProfileName, TaskId, Tx,
+        event::{Event, Kind},
+        task::Task,
+    },
     clock::Millis,
     command::access::sees_task,
     dispatcher::scene::{AtWork, Scene, Switches},
-    settings::{Rights, Settings},
+    settings::{Extent, Rights, Settings},
 };
 
 pub use self::{
@@ -62,8 +67,7 @@ pub struct View<'a> {
     pub boards: &'a Boards,
     /// Boards that the asker may not know of.
     pub hidden: &'a [BoardSlug],
-    /// What a person holds on the board; none for whoever is told of all its tasks.
-    pub rights: Option<&'a Rights>,
+    pub eyes: Eyes<'a>,
     pub settings: &'a Settings,
     /// The thread that asks, in chat.
     pub thread: Option<&'a Thread>,
@@ -85,6 +89,17 @@ pub struct View<'a> {
     pub here: &'a str,
 }
 
+/// Whose eyes something is shown to.
+#[derive(Clone, Copy, Debug)]
+pub enum Eyes<'a> {
+    /// Ours.
+    All,
+    /// A person's, with what they hold on the board.
+    Person(&'a Rights),
+    /// A worker's, with the tenant of its own task: it sees the tasks of that and of none, and its own board.
+    Worker { tenant: Option<&'a str> },
+}
+
 impl<'a> View<'a> {
     /// What decides about starts, as a look of the dispatcher would find it now.
     async fn scene(&self, tx: &mut Tx) -> Result<Scene<'a>, Error> {
@@ -93,12 +108,71 @@ impl<'a> View<'a> {
         Scene::gather((self.board.slug(), tx), self.boards, self.settings, switches, self.at_work, self.now).await
     }
 
+    /// Whether the asker may look at a task of this board.
+    fn sees(&self, task: &Task) -> bool {
+        match self.eyes {
+            Eyes::All => true,
+            Eyes::Person(rights) => sees_task(rights, task),
+            Eyes::Worker { tenant: Some(own) } => task.tenant.as_deref().is_none_or(|tenant| tenant == own),
+            Eyes::Worker { tenant: None } => true,
+        }
+    }
+
+    /// Whether the asker may know of what other boards hold, as far as these are not hidden.
+    fn sees_other_boards(&self) -> bool {
+        match self.eyes {
+            Eyes::All => true,
+            Eyes::Person(rights) => matches!(rights.to(Capability::Read), Some((_, Extent::Whole))),
+            Eyes::Worker { .. } => false,
+        }
+    }
+
+    /// Events without the tasks in them that the asker may not look at.
+    async fn seen_in(&self, tx: &mut Tx, events: Vec<Event>) -> Result<Vec<Event>, Error> {
+        if matches!(self.eyes, Eyes::All | Eyes::Worker { tenant: None }) {
+            return Ok(events);
+        }
+        let mut seen = events;
+        for event in &mut seen {
+            let Value::Object(mut payload) = event.payload() else { continue };
+            let is_link = matches!(event.kind, Kind::Created | Kind::Linked | Kind::Unlinked);
+            for key in ["parent", "child", "parents"].into_iter().filter(|_| is_link) {
+                let Some(named) = payload.get_mut(key) else { continue };
+                match named {
+                    Value::Array(ids) => {
+                        let mut kept = Vec::new();
+                        for id in std::mem::take(ids) {
+                            if self.sees_id(tx, &id).await? {
+                                kept.push(id);
+                            }
+                        }
+                        *ids = kept;
+                    }
+                    id if self.sees_id(tx, id).await? => {}
+                    id => *id = Value::Null,
+                }
+            }
+            event.payload = Some(Value::Object(payload).to_string());
+        }
+        Ok(seen)
+    }
+
+    /// Whether the asker may look at the task with this id, if there is one.
+    async fn sees_id(&self, tx: &mut Tx, id: &Value) -> Result<bool, Error> {
+        let Some(Ok(id)) = id.as_str().map(str::parse::<TaskId>) else { return Ok(true) };
+        match tx.task(&id).await {
+            Ok(task) => Ok(self.sees(&task)),
+            // Deleted since: whose it was is not known any more.
+            Err(Error::Refused(_)) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Those of some tasks that the asker may look at.
     async fn seen(&self, tx: &mut Tx, ids: Vec<TaskId>) -> Result<Vec<TaskId>, Error> {
-        let Some(rights) = self.rights else { return Ok(ids) };
         let mut seen = Vec::new();
         for id in ids {
-            if sees_task(rights, &tx.task(&id).await?) {
+            if self.sees(&tx.task(&id).await?) {
                 seen.push(id);
             }
         }

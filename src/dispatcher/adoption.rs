@@ -20,7 +20,8 @@ pub struct Adoption {
 
 #[derive(Debug, Default)]
 struct State {
-    found: usize,
+    /// None until it was looked for them.
+    found: Option<usize>,
     waiting: HashSet<Key>,
     took: Option<Duration>,
 }
@@ -28,9 +29,10 @@ struct State {
 /// What is known of the runs that a gateway found at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adopted {
-    pub found: usize,
+    /// None until it was looked for them.
+    pub found: Option<usize>,
     /// Those whose shim has not answered yet.
-    pub waiting: usize,
+    pub waiting: Option<usize>,
     /// From the lock of the home until the last one was followed; none while some wait, or where there were none.
     pub took: Option<Duration>,
 }
@@ -43,13 +45,13 @@ impl Adoption {
 
     pub fn so_far(&self) -> Adopted {
         let state = self.state();
-        Adopted { found: state.found, waiting: state.waiting.len(), took: state.took }
+        Adopted { found: state.found, waiting: state.found.map(|_| state.waiting.len()), took: state.took }
     }
 
     pub(super) fn expect(&self, runs: impl IntoIterator<Item = Key>) {
         let mut state = self.state();
         state.waiting.extend(runs);
-        state.found = state.waiting.len();
+        state.found = Some(state.waiting.len());
     }
 
     /// A run is followed, or its end is known.
@@ -61,7 +63,8 @@ impl Adoption {
         let took = self.since.elapsed();
         state.took = Some(took);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(adopted = state.found, duration_ms, "{} runs of an earlier gateway are followed", state.found);
+        let found = state.found.unwrap_or_default();
+        tracing::info!(adopted = found, duration_ms, "{found} runs of an earlier gateway are followed");
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

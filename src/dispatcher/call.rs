@@ -3,7 +3,7 @@
 use kanban_platform::Surface;
 
 use crate::{
-    board::{Actor, Board, Error, Remit, run},
+    board::{Actor, Board, Error, Fault, Remit, run},
     command::{Caller, Desk, Kanban, Place, Reply, Update, Verb, from_words},
     settings::{Profile, Role, WorkerScope},
     shim::{Answer, Call, Token},
@@ -35,7 +35,16 @@ pub async fn caller_of(desk: &Desk, board: &Board, run: i64) -> Result<Caller, E
 
 async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller), Error> {
     let hash = run::hash(token.reveal());
-    for board in desk.boards.all().await? {
+    let mut missing = None;
+    for slug in desk.boards.names()? {
+        let board = match desk.boards.get(&slug).await {
+            Ok(board) => board,
+            // It may be the one: then the call is sent again, and finds the board when it is good again.
+            Err(error) => {
+                missing = Some(error);
+                continue;
+            }
+        };
         let found = board.read().await?.run(run).await;
         match found {
             Ok(found) if found.token_hash == hash => {
@@ -46,6 +55,9 @@ async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller
             // A board that cannot be read just now may be the one; the call is sent again.
             Err(fault @ Error::Fault(_)) => return Err(fault),
         }
+    }
+    if let Some(error) = missing {
+        return Err(Fault::new(format!("a board that may be the worker's cannot be opened: {error}")).into());
     }
     Err(Error::refused(
         crate::board::Reason::Stale,

@@ -22,11 +22,16 @@ impl Place {
     pub(super) fn of(desk: &Desk, board: &BoardSlug, task: &TaskId, run: i64) -> io::Result<Self> {
         let home = desk.home();
         Ok(Self {
-            rundir: runs(home).join(format!("{board}-{run}")),
+            rundir: rundir(home, board, run),
             socket: shim::socket_path(home, &desk.environment.runtime_dir(), board, run)?,
             log: log(home, board, task, run),
         })
     }
+}
+
+/// The directory of a run.
+pub(super) fn rundir(home: &Path, board: &BoardSlug, run: i64) -> PathBuf {
+    runs(home).join(format!("{board}-{run}"))
 }
 
 /// The directory of all run directories.

@@ -8,9 +8,9 @@ use std::{
 
 use super::{Dispatcher, HOLDER, Live, Report, place, scene::ground_of};
 use crate::{
-    board::{Board, BoardSlug, Error, TaskId, run},
+    board::{Board, BoardSlug, Error, Reason, TaskId, run},
     command::Desk,
-    shim::{self, Spec, client, exit_record},
+    shim::{self, Spec, client, exit_record, keeper},
 };
 
 /// A run that has a directory.
@@ -32,6 +32,10 @@ impl Dispatcher {
         }
         for found in found {
             let Found { rundir, spec, task, board, live } = found;
+            // It was taken up before something else went wrong.
+            if self.live.contains_key(&(spec.board.clone(), spec.run)) {
+                continue;
+            }
             self.attempt.resume(board, &task, spec.run, rundir, spec.socket.clone(), spec.token.clone());
             self.live.insert((spec.board.clone(), spec.run), live);
         }
@@ -79,9 +83,17 @@ impl Dispatcher {
 
     /// Reads a run directory. One that was never made ready is removed; one that no board knows is stopped.
     async fn recognize(&self, rundir: &Path) -> Result<Option<Found>, Error> {
-        let Ok(spec) = Spec::read(rundir) else {
-            fs::remove_dir_all(rundir)?;
-            return Ok(None);
+        let spec = match Spec::read(rundir) {
+            Ok(spec) => spec,
+            // What cannot be read just now may belong to a worker that lives.
+            Err(error) if keeper(rundir).is_some_and(|keeper| keeper.is_alive()) => return Err(error.into()),
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::Other) => {
+                return Err(error.into());
+            }
+            Err(_) => {
+                fs::remove_dir_all(rundir)?;
+                return Ok(None);
+            }
         };
         let known = match self.desk.boards.get(&spec.board).await {
             Ok(board) => {
@@ -92,8 +104,9 @@ impl Dispatcher {
                     Err(fault) => return Err(fault),
                 }
             }
-            Err(Error::Refused(_)) => None,
-            Err(fault) => return Err(fault),
+            Err(error) if error.reason() == Some(Reason::UnknownBoard) => None,
+            // A damaged board may get its backup back, and one of a newer program that program.
+            Err(error) => return Err(error),
         };
         let Some((board, run)) = known else {
             self.stop_unknown(rundir.to_owned(), spec);
@@ -127,8 +140,12 @@ impl Dispatcher {
 
     async fn give_back_unstarted(&self) -> Result<(), Error> {
         for board in self.desk.boards.all().await? {
-            for run in board.read().await?.open_runs().await? {
-                if run.holder == HOLDER && !self.live.contains_key(&(board.slug().clone(), run.id)) {
+            let open = board.read().await?.open_runs().await?;
+            for run in open {
+                let is_live = self.live.contains_key(&(board.slug().clone(), run.id));
+                // One that could not be judged has its directory still, and perhaps a worker.
+                let is_left = place::rundir(self.desk.home(), board.slug(), run.id).exists();
+                if run.holder == HOLDER && !is_live && !is_left {
                     self.attempt.take_back(&board, run.id).await;
                 }
             }

@@ -80,6 +80,12 @@ impl Follower {
                 Ok(Some(Update::Lost)) => News::End(End::Lost),
                 Ok(Some(Update::LostInReboot)) => News::End(End::LostInReboot),
                 Ok(None) => News::End(End::Over),
+                // The system refused a connection, or a deadline passed: that says nothing of the worker.
+                Err(error) if error.raw_os_error().is_some() || error.kind() == io::ErrorKind::TimedOut => {
+                    tracing::warn!(%error, "the shim cannot be asked; asking again");
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the shim is not understood; the worker is left to it");
                     News::End(End::NotUnderstood)

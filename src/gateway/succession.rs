@@ -11,6 +11,7 @@ use std::{
 
 use tokio::{process::Command, time::timeout};
 
+use super::Start;
 use crate::{process, settings::Environment};
 
 /// How long the next program may take to say that it could start.
@@ -64,17 +65,19 @@ impl Origin {
         ))
     }
 
-    /// Becomes the program that is there now. Returns only when that fails.
+    /// Becomes the program that is there now, or starts this very program again. Returns only when that fails.
     ///
-    /// If it cannot be started after all, this very program starts again, which the system keeps although it may have no
-    /// name any more.
-    pub fn become_next(&self) -> io::Error {
+    /// If the next one cannot be started after all, this one starts again, which the system keeps although it may have no name
+    /// any more.
+    pub fn start_again(&self, start: Start) -> io::Error {
         let takeover = OsStr::new("--takeover");
         let told = self.arguments.iter().any(|argument| argument == takeover);
         let arguments = self.arguments.iter().map(OsString::as_os_str).chain((!told).then_some(takeover));
         let arguments: Vec<&OsStr> = arguments.collect();
-        let error = process::replace(&self.program, &self.program, &arguments);
-        tracing::error!(%error, "`{}` cannot be started; this program starts again", self.program.display());
+        if start == Start::Next {
+            let error = process::replace(&self.program, &self.program, &arguments);
+            tracing::error!(%error, "`{}` cannot be started; this program starts again", self.program.display());
+        }
         process::replace(Path::new("/proc/self/exe"), &self.program, &arguments)
     }
 }

@@ -79,17 +79,27 @@ pub struct Down {
 impl Down {
     /// Lets go of the home, and answers whether the program is to start again: as its next version, or since whoever wanted
     /// to take over has died before it did.
-    pub fn let_go(self) -> bool {
+    pub fn let_go(self) -> Option<Start> {
         let Self { home, lock, why } = self;
         match why {
-            Why::Asked => false,
-            Why::Next => true,
+            Why::Asked => None,
+            Why::Next => Some(Start::Next),
             Why::Heir(heir) => {
                 drop(lock);
-                heir.has_died(&home)
+                // Whatever has died lies now where we were started from, perhaps.
+                heir.has_died(&home).then_some(Start::Same)
             }
         }
     }
+}
+
+/// What a gateway becomes that has let go of its home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The program that lies now where it was started from.
+    Next,
+    /// The very same program again.
+    Same,
 }
 
 /// Why a gateway stops.
@@ -104,6 +114,9 @@ enum Why {
 
 /// Exists while the last gateway stopped in order; without it, everything is checked before it is used.
 const CLEAN_STOP: &str = "clean-stop";
+
+/// How long the boards may take to be closed.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// How long the parts of a gateway have to end what is under way.
 struct Farewell {
@@ -275,14 +288,21 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     let _ = timeout_at(until, connections.join_all()).await;
     delivery.cancel();
     leave(notifying, Instant::now() + farewell.drain).await;
-    boards.close().await;
+    // What is not let go of in time is let go of by the system, and no board minds that.
+    if timeout_at(Instant::now() + CLOSING, boards.close()).await.is_err() {
+        tracing::error!("the boards could not be closed in order; the system closes them");
+    }
     // Nobody can connect any more, and the next gateway makes its own.
     let _ = fs::remove_file(&socket);
-    fs::write(home.join(CLEAN_STOP), "")?;
+    // A full disk keeps nobody from making room.
+    if let Err(error) = fs::write(home.join(CLEAN_STOP), "") {
+        tracing::warn!(%error, "an end in order could not be noted; the boards are checked at the next start");
+    }
     if !matches!(why, Why::Asked)
         && let Some(console) = console
+        && let Err(error) = unread::keep(&home, &console.unread())
     {
-        unread::keep(&home, &console.unread())?;
+        tracing::error!(%error, "what was typed and not read could not be kept");
     }
     Ok(Down { home, lock, why })
 }

@@ -132,7 +132,7 @@ async fn tenants_are_shut_to_an_orchestrator_of_another() {
     );
     for line in ["comment TASK x", "assign TASK hand", "link TASK OWN", "link OWN TASK", "unblock TASK"] {
         for (worker, task, because) in [
-            (&boss, &other, "is not of tenant acme"),
+            (&boss, &other, "no such task"),
             (&boss, &none, "is not of tenant acme"),
             (&free, &other, "belongs to a tenant"),
         ] {
@@ -157,6 +157,29 @@ async fn a_plain_worker_steers_nobody_and_its_tasks_stay_with_its_tenant() {
     let made: serde_json::Value = serde_json::from_str(&hand.may("create a part --json").await).unwrap();
     assert_eq!(made["tenant"], "acme");
     hand.may(&format!("comment {} it.is.mine", made["id"].as_str().unwrap())).await;
+
+    // What is of another tenant is not there for it, and what is of none is.
+    let (foreign, free) =
+        (house.task(&house.board, "foreign", Some("bolt")).await, house.task(&house.board, "free", None).await);
+    for line in [
+        "show TASK",
+        "show TASK --json",
+        "context TASK",
+        "runs TASK",
+        "log TASK",
+        "why TASK",
+        "tail TASK",
+        "attachments TASK",
+    ] {
+        hand.may_not(&line.replace("TASK", foreign.as_str()), "no such task").await;
+    }
+    hand.may(&format!("show {other}")).await;
+    hand.may(&format!("show {free}")).await;
+    hand.may_not(&format!("create x --parent {foreign}"), "no such task").await;
+    hand.may_not("create x --tenant bolt", "for the tenant of its own task").await;
+    hand.may_not("list --tenant bolt", "for the tenant of its own task").await;
+    let listed = hand.may("list").await;
+    assert!(listed.contains(other.as_str()) && !listed.contains(foreign.as_str()), "{listed}");
 }
 
 #[tokio::test]

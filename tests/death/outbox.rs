@@ -123,7 +123,7 @@ async fn what_is_no_call_is_refused_and_holds_up_nothing() {
            truncate -s 2M $box/6.json; answer 6
            drop 7 '{"argv": "complete"}'; answer 7
            drop 8 '[]'; answer 8
-           mkdir -p $box/9.json/full $box/9.answer.json/full
+           mkdir -p $box/9.answer.json/full $box/.nine/full; mv $box/.nine $box/9.json
            drop 91 '{"argv": ["comment", "t_1", "after all"]}'; answer 91
            printf '{"argv": ["comm' > $box/92.json"#,
     );

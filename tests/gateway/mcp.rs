@@ -153,13 +153,14 @@ fn board(home: &Home) -> Value {
 }
 
 fn steady(value: Value, names: &BTreeMap<String, String>) -> Value {
-    const DIFFERS: [&str; 10] = [
+    const DIFFERS: [&str; 11] = [
         "holder",
         "id",
         "pid",
         "session_id",
         "expires",
         "lock",
+        "worked_seconds",
         "worker_pid",
         "workspace",
         "workspace_path",

@@ -16,7 +16,7 @@ use kanban_gateway::{
     command::{
         from_words,
         verbs::{Read, Verb},
-        view::{self, View},
+        view::{self, Eyes, View},
     },
     settings::{Environment, Settings},
 };
@@ -93,7 +93,7 @@ impl Beside {
             board: &self.board,
             boards: &self.boards,
             hidden: &[],
-            rights: None,
+            eyes: Eyes::All,
             settings: &settings,
             thread: None,
             asker: None,

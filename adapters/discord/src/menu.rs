@@ -98,11 +98,13 @@ fn subcommand(verb: &Spec, root: &Spec, translates: bool, words: usize) -> Value
             group.insert("options".to_owned(), json!(verbs));
         });
     }
-    let everywhere = root.args.iter().filter(|arg| arg.kind == Kind::Board);
-    let mut args: Vec<&Arg> = verb.args.iter().chain(everywhere).collect();
+    let everywhere: Vec<&Arg> = root.args.iter().filter(|arg| arg.kind == Kind::Board).collect();
+    // The board is always among them; what is declared last has to be typed where there are too many.
+    let own = verb.args.iter().take(MEMBERS - everywhere.len());
+    let mut args: Vec<&Arg> = own.chain(everywhere).collect();
     // Discord wants the required ones first.
     args.sort_by_key(|arg| !arg.required);
-    let options: Vec<Value> = args.iter().take(MEMBERS).map(|arg| option(arg, words)).collect();
+    let options: Vec<Value> = args.iter().map(|arg| option(arg, words)).collect();
     described(SUBCOMMAND, &option_name(&verb.name), &verb.about, words, |command| {
         translate(command, verb, translates, words);
         command.insert("options".to_owned(), json!(options));

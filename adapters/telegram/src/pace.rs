@@ -9,8 +9,9 @@ use kanban_platform::{Limit, Rate};
 pub(crate) fn limits(chat: i64) -> Vec<Limit> {
     let mut limits = vec![
         whole_bot(),
-        // Three in three seconds, so that a short answer in parts does not wait.
-        Limit { bucket: bucket(chat), rate: Some(Rate { calls: 3, per: Duration::from_secs(3) }) },
+        // Three in three seconds, so that a short answer in parts does not wait; and a little longer, since they are counted
+        // where they arrive, and on the way one may be faster than the one before.
+        Limit { bucket: bucket(chat), rate: Some(Rate { calls: 3, per: Duration::from_millis(3_200) }) },
     ];
     if is_group(chat) {
         let rate = Rate { calls: 20, per: Duration::from_secs(60) };

@@ -165,7 +165,7 @@ fn the_figures_are_those_that_are_kept() {
         ("at most 4096 characters", render, "MESSAGE_LIMIT: usize = 4096"),
         ("more than three messages", render, "3 * MESSAGE_LIMIT"),
         ("30 in a second", pace, "calls: 30, per: Duration::from_secs(1)"),
-        ("3 in three seconds", pace, "calls: 3, per: Duration::from_secs(3)"),
+        ("3 in three seconds", pace, "calls: 3, per: Duration::from_millis(3_200)"),
         ("20 in a minute", pace, "calls: 20, per: Duration::from_secs(60)"),
         ("title, of at most 128 characters", opening, "NAME_LIMIT: usize = 128"),
         ("label has at most 64 characters", keyboard, "LABEL_LIMIT: usize = 64"),

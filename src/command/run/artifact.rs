@@ -1,7 +1,10 @@
 //! Artifacts: the files that a worker hands over with its work. They are copied before the board changes, so that a hand-off
 //! refers to nothing that is not stored, and what is refused leaves no copy behind.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use rustix::io::Errno;
 use serde_json::Value;
@@ -48,7 +51,9 @@ pub(super) async fn store(
 ) -> Result<Stores, Error> {
     let mut declared = paths.to_vec();
     declared.extend(in_metadata(caller, metadata));
-    declared.dedup();
+    let mut known = HashSet::new();
+    // `a` and `./a` are one file.
+    declared.retain(|path| known.insert(path.components().collect::<PathBuf>()));
     if declared.is_empty() {
         return Ok(Stores(Vec::new()));
     }

@@ -86,12 +86,15 @@ pub(super) async fn complete(
     }
     let mut each = Each::of(desk, caller, tx);
     for id in &args.tasks {
-        budget::report(caller, id, args.cost, tx).await?;
+        let run = tx.task(id).await.ok().and_then(|task| task.current_run);
         let done = match tx.check_created(&caller.actor, id, &args.created, desk.now()).await {
             Ok(Some(refusal)) | Err(refusal) => Err(refusal),
             Ok(None) => tx.complete(&caller.actor, id, &hand_off, desk.now()).await,
         };
         if let Ok(task) = &done {
+            if let Some(cost) = args.cost {
+                tx.add_cost_of(id, run, cost).await?;
+            }
             let unknown = tx.unknown_references(&caller.actor, task, &hand_off, desk.now()).await?;
             each.notes.extend(
                 unknown.iter().map(|id| format!("no task of this board is called {id}, which the hand-off names")),
@@ -150,11 +153,15 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
         refuse!(Invalid, "--cost is of one task and can't be used with `--ids`; block tasks one at a time");
     }
     for id in &args.tasks() {
-        budget::report(caller, id, args.cost, tx).await?;
+        let run = tx.task(id).await.ok().and_then(|task| task.current_run);
         let held = match kind {
             Some(BlockKind::NeedsInput) => tx.ask(&caller.actor, id, reason.as_deref(), &ask, desk.now()).await,
             kind => tx.block(&caller.actor, id, kind, reason.as_deref(), desk.now()).await,
         };
+        // What was refused costs nothing: it may be said again.
+        if let (Ok(_), Some(cost)) = (&held, args.cost) {
+            tx.add_cost_of(id, run, cost).await?;
+        }
         each.add(
             id,
             held.map(|held| match held {

@@ -3,7 +3,7 @@
 use super::{
     View, age,
     text::{counted, first_line, one_line},
-    why::{Reason, suggested_profile},
+    why::{Elsewhere, Reason, suggested_profile},
 };
 use crate::{
     board::{
@@ -28,8 +28,8 @@ const WIDTH: usize = 300;
 const NAMED: usize = 3;
 
 impl Reason {
-    /// The reason in words, for the task that it holds for.
-    pub fn answer(&self, task: &Task, view: &View<'_>) -> Answer {
+    /// The reason in words, for the task that it holds for. What is `unseen` is not named.
+    pub fn answer(&self, task: &Task, view: &View<'_>, unseen: &[Elsewhere]) -> Answer {
         let id = &task.id;
         let verb = |words: String| Some(format!("{} {words}", view.here));
         let (detail, command) = match self {
@@ -94,7 +94,7 @@ impl Reason {
             Self::Review => {
                 ("it waits for somebody to look at what was done".to_owned(), verb(format!("approve {id}")))
             }
-            Self::Hindered(hindrance) => of_hindrance(hindrance, task, view),
+            Self::Hindered(hindrance) => of_hindrance(hindrance, task, view, unseen),
             Self::Starting => {
                 ("nothing keeps it from starting; it is next".to_owned(), verb("dispatch now".to_owned()))
             }
@@ -116,7 +116,7 @@ impl Reason {
 }
 
 /// What keeps a ready task from starting. What no command of ours ends by itself has none: the detail says what does.
-fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>) -> (String, Option<String>) {
+fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>, unseen: &[Elsewhere]) -> (String, Option<String>) {
     let id = &task.id;
     let verb = |words: String| Some(format!("{} {words}", view.here));
     let anywhere = |words: String| Some(format!("{} {words}", view.prefix));
@@ -155,7 +155,8 @@ fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>) -> (String,
             ("no gateway runs, and only a gateway starts workers".to_owned(), Some("kanban up".to_owned()))
         }
         Hindrance::ProfileParked(Parked { profile, until, reason, board, .. }) => {
-            let reason = if view.hidden.contains(board) { "it has reached a limit" } else { reason };
+            let is_unseen = view.hidden.contains(board) || unseen.iter().any(|(other, _)| other == board);
+            let reason = if is_unseen { "it has reached a limit" } else { reason };
             (
                 format!(
                     "the profile `{profile}` rests until {}, for {} more: {}",
@@ -188,12 +189,12 @@ fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>) -> (String,
                     format!("workers of the board `{board}` may run at once (`dispatch.max_running_per_board`)")
                 }
             };
-            let seen = || workers.iter().filter(|(board, _)| !view.hidden.contains(board));
+            let seen = || workers.iter().filter(|worker| !unseen.contains(worker));
             let names: Vec<_> = seen().take(NAMED).map(|(_, task)| task.to_string()).collect();
             let more = workers.len() - names.len();
             let and_more = match (more, names.is_empty()) {
                 (0, _) => String::new(),
-                (_, true) => format!("{more} of boards that you do not see"),
+                (_, true) => format!("{more} that you may not look at"),
                 (_, false) => format!(" and {more} more"),
             };
             let command = seen().next().map(|(board, task)| cancel(board, task, view));
@@ -206,7 +207,7 @@ fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>) -> (String,
                 command,
             )
         }
-        Hindrance::DirectoryBusy { directory, board, .. } if view.hidden.contains(board) => {
+        Hindrance::DirectoryBusy { directory, board, task } if unseen.iter().any(|(b, t)| (b, t) == (board, task)) => {
             (format!("another task is at work in `{}`; it starts when that one ends", one_line(directory)), None)
         }
         Hindrance::DirectoryBusy { directory, board, task } => (

@@ -3,17 +3,16 @@
 use super::{
     View, age,
     context::{
-        ATTACHMENTS_SHARE, Authors, BETWEEN, BODY, COMMENTS_SHARE, Entry, HAND_OFF, Section, attachments,
-        comment_entry, within,
+        ATTACHMENTS_SHARE, Authors, BETWEEN, COMMENTS_SHARE, Entry, HAND_OFF, Section, attachments, comment_entry,
+        within,
     },
     review,
     rules::{Roads, reminder},
-    text::{cut, one_line, plain},
+    text::{cut, one_line},
 };
 use crate::board::{
     Error, Tx,
     comment::Comment,
-    event::Kind,
     question::Question,
     run::{Outcome, Run},
     task::Task,
@@ -26,13 +25,10 @@ pub async fn news(tx: &mut Tx, task: &Task, run: &Run, before: &Run, view: &View
     let since = before.started_at;
     let question = tx.last_question(&task.id).await?.filter(|question| question.asked_at >= since);
     let head = head(task, run, before, view);
-    let body = edited_body(tx, task, since).await?;
     let roads = Roads::of(run.profile.as_ref().and_then(|profile| view.settings.profiles.get(profile)));
     let rules = reminder(task, run, roads);
     let review = review::section(tx, task, Some(run), view).await?;
     let mut room = view.settings.dispatch.context_limit_bytes.get().saturating_sub(BETWEEN + head.len() + rules.len());
-    let body = within(&body, room / 2);
-    room = room.saturating_sub(body.len());
     let review = within(&review, room / 2);
     room = room.saturating_sub(review.len());
     let mut take = |section: Section, share: usize| {
@@ -50,7 +46,7 @@ pub async fn news(tx: &mut Tx, task: &Task, run: &Run, before: &Run, view: &View
         supply.file.created_at >= since && Some(&supply.file.uploaded_by) != own_name(before).as_ref()
     });
     let added = take(attachments(&added, true), ATTACHMENTS_SHARE);
-    let sections = [head, body, ended, review, answer, said, added, rules];
+    let sections = [head, ended, review, answer, said, added, rules];
     let told: Vec<_> = sections.iter().filter(|section| !section.is_empty()).map(String::as_str).collect();
     Ok(told.join("\n\n"))
 }
@@ -72,14 +68,6 @@ fn head(task: &Task, run: &Run, before: &Run, view: &View<'_>) -> String {
     }
     lines.push(format!("Run:      {} (attempt {})", run.id, run.attempt));
     lines.join("\n")
-}
-
-/// The body, where it or the title was changed after the worker had read it.
-async fn edited_body(tx: &mut Tx, task: &Task, since: i64) -> Result<String, Error> {
-    let was_edited =
-        tx.events_of(&task.id).await?.iter().any(|event| event.kind == Kind::Edited && event.created_at >= since);
-    let body = task.body.as_ref().filter(|_| was_edited);
-    Ok(body.map_or(String::new(), |body| format!("## Body, as it was changed\n{}", cut(&plain(body), BODY))))
 }
 
 const ENDED: &str = "## What became of your last attempt";

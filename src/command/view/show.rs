@@ -32,13 +32,15 @@ pub async fn show(tx: &mut Tx, args: &verbs::Show, view: &View<'_>) -> Result<Re
 
 async fn in_json(tx: &mut Tx, task: &Task, args: &verbs::Show, view: &View<'_>) -> Result<String, Error> {
     let (parents, children) = (tx.parents(&task.id).await?, tx.children(&task.id).await?);
+    let events = tx.events_of(&task.id).await?;
+    let events = view.seen_in(tx, events).await?;
     let shown = json!({
         "task": document::task(task),
         "latest_summary": tx.latest_summary(&task.id).await?,
         "parents": view.seen(tx, parents).await?,
         "children": view.seen(tx, children).await?,
         "comments": tx.comments(&task.id).await?.iter().map(document::comment).collect::<Vec<_>>(),
-        "events": tx.events_of(&task.id).await?.iter().map(document::event).collect::<Vec<_>>(),
+        "events": events.iter().map(document::event).collect::<Vec<_>>(),
         "runs": runs::selected(tx.runs_of(&task.id).await?, &args.filter).iter().map(document::run).collect::<Vec<_>>(),
         "attachments": tx.attachments(&task.id).await?.iter().map(document::attachment).collect::<Vec<_>>(),
         "watchers": tx.watches_of_task(task).await?.iter().map(document::watch).collect::<Vec<Value>>(),
@@ -66,7 +68,8 @@ async fn in_words(tx: &mut Tx, task: &Task, args: &verbs::Show, view: &View<'_>)
     match reason(tx, task, view).await? {
         Reason::Done | Reason::Archived | Reason::Starting => {}
         reason => {
-            let answer = reason.answer(task, view);
+            let unseen = reason.unseen(tx, view).await?;
+            let answer = reason.answer(task, view, &unseen);
             let next = answer.command.map_or(String::new(), |command| format!("; `{command}`"));
             lines.push(field("why:", &format!("{}{next}", answer.detail)));
         }
@@ -84,6 +87,7 @@ async fn in_words(tx: &mut Tx, task: &Task, args: &verbs::Show, view: &View<'_>)
     sections.extend(section("Attachments", &tx.attachments(&task.id).await?, attachment));
     sections.extend(section("Comments", &tx.comments(&task.id).await?, |comment| remark(comment, view)));
     let events = tx.last_events_of(&task.id, EVENTS).await?;
+    let events = view.seen_in(tx, events).await?;
     let all = tx.count_events_of(&task.id).await?;
     if !events.is_empty() {
         let shown: Vec<_> = events.iter().map(|event| happened(event, view)).collect();

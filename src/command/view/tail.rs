@@ -15,6 +15,7 @@ const EVENTS: i64 = 20;
 pub async fn tail(tx: &mut Tx, args: &verbs::Tail, view: &View<'_>) -> Result<Reply, Error> {
     let task = tx.task(&args.task).await?;
     let events = tx.last_events_of(&task.id, EVENTS).await?;
+    let events = view.seen_in(tx, events).await?;
     let lines: Vec<_> = events.iter().map(|event| line(event, view.zone)).collect();
     let text = if lines.is_empty() { "(no events)".to_owned() } else { lines.join("\n") };
     Ok(Reply::text(text).about(&task.id))

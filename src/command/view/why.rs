@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{View, answer::Answer};
 use crate::{
     board::{
-        Error, ProfileName, TaskId, Tx,
+        BoardSlug, Error, ProfileName, TaskId, Tx,
         budget::Overrun,
         task::{Status, Task},
     },
@@ -22,7 +22,8 @@ use crate::{
 pub async fn why(tx: &mut Tx, args: &verbs::Why, view: &View<'_>) -> Result<Reply, Error> {
     let task = tx.task(&args.task).await?;
     let reason = reason(tx, &task, view).await?;
-    let Answer { detail, command } = reason.answer(&task, view);
+    let unseen = reason.unseen(tx, view).await?;
+    let Answer { detail, command } = reason.answer(&task, view, &unseen);
     if args.json {
         return Ok(Reply::json(&json!({
             "task_id": task.id,
@@ -118,7 +119,38 @@ pub async fn reason(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason,
     })
 }
 
+/// A task of a board.
+pub(super) type Elsewhere = (BoardSlug, TaskId);
+
 impl Reason {
+    /// The tasks in it that the asker may not look at.
+    pub(super) async fn unseen(&self, tx: &mut Tx, view: &View<'_>) -> Result<Vec<Elsewhere>, Error> {
+        let named: Vec<Elsewhere> = match self {
+            Self::Hindered(Hindrance::CapFull { workers, .. }) => workers.clone(),
+            Self::Hindered(Hindrance::DirectoryBusy { board, task, .. }) => vec![(board.clone(), task.clone())],
+            Self::Hindered(Hindrance::ProfileParked(parked)) => {
+                parked.task.iter().map(|task| (parked.board.clone(), task.clone())).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut unseen = Vec::new();
+        for (board, task) in named {
+            let is_seen = if board == *view.board.slug() {
+                match tx.task(&task).await {
+                    Ok(task) => view.sees(&task),
+                    Err(Error::Refused(_)) => false,
+                    Err(fault) => return Err(fault),
+                }
+            } else {
+                view.sees_other_boards() && !view.hidden.contains(&board)
+            };
+            if !is_seen {
+                unseen.push((board, task));
+            }
+        }
+        Ok(unseen)
+    }
+
     /// For programs.
     pub fn code(&self) -> &'static str {
         match self {

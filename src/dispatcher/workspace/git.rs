@@ -296,15 +296,15 @@ fn text(path: &Path) -> Result<&str, Refusal> {
 async fn git(directory: &Path, arguments: &[&str]) -> Result<String, Refusal> {
     let shown = || format!("`git {}` in `{}`", arguments.join(" "), directory.display());
     let mut command = Command::new("git");
-    // These would point git at another repository than the one that we name.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "variables of git that steer another repository are taken out, none is read"
-    )]
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
-        command.env_remove(name);
-    }
+    // The repository is a worker's to write, and what it says is not run here: it would act as the gateway, with all that
+    // the gateway may do and knows.
+    let kept = ["PATH", "HOME", "USER", "LANG", "TMPDIR", "XDG_CONFIG_HOME"];
+    #[expect(clippy::disallowed_methods, reason = "they are handed on to git, and not read")]
+    let kept = std::env::vars_os().filter(|(name, _)| kept.iter().any(|kept| name == kept));
     command
+        .env_clear()
+        .envs(kept)
+        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
         .arg("-C")
         .arg(directory)
         .args(arguments)
