@@ -1,9 +1,17 @@
 //! The wall clock, handed in from outside so that tests own the time.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;
+
+/// A time of the operating system, such as a file's.
+pub fn millis(time: SystemTime) -> Millis {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX))
+}
 
 /// A source of the present time.
 #[derive(Clone)]
@@ -14,9 +22,8 @@ impl Clock {
     pub fn system() -> Self {
         Self::new(|| {
             #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-            let now = std::time::SystemTime::now();
-            now.duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, |since| Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX))
+            let now = SystemTime::now();
+            millis(now)
         })
     }
 

@@ -51,7 +51,7 @@ use crate::{
     clock::Millis,
     command::{Desk, is_paused_by_hand, paused_profiles},
     gateway::lock::GatewayLock,
-    settings::{Profile, Settings},
+    settings::Settings,
     shim::Token,
 };
 
@@ -358,7 +358,7 @@ impl Dispatcher {
                 task.not_before = None;
                 task.assignee = task.assignee.take().or_else(|| settings.dispatch.default_assignee.clone());
             }
-            besides.extend(due.into_iter().filter(|task| task.assignee.is_some()).map(|task| (board, task)));
+            besides.extend(due.into_iter().filter_map(|task| Waiting::of(board, task)));
             besides.extend(self.give_to_default(board, settings, look, report).await?);
         }
         if look.board.is_some() {
@@ -380,16 +380,17 @@ impl Dispatcher {
         loop {
             let (mut candidates, more) = self.candidates(boards, &scene, &stopped, &passed).await?;
             candidates.append(&mut besides);
-            candidates
-                .sort_by(|(_, a), (_, b)| (-a.priority, a.created_at, &a.id).cmp(&(-b.priority, b.created_at, &b.id)));
-            for (board, task) in candidates {
+            candidates.sort_by(|Waiting { task: a, .. }, Waiting { task: b, .. }| {
+                (-a.priority, a.created_at, &a.id).cmp(&(-b.priority, b.created_at, &b.id))
+            });
+            for waiting in candidates {
                 let left = look.max.is_none_or(|most| report.started.len() < most as usize);
                 if !left || stopped.contains(&Cap::Global) {
                     return Ok(());
                 }
-                let id = task.id.clone();
-                let queue = (board.slug().clone(), task.assignee.clone(), task.status);
-                let hindrance = match self.start_one(board, task, look, &mut scene, report).await? {
+                let id = waiting.task.id.clone();
+                let queue = (waiting.board.slug().clone(), waiting.by.clone(), waiting.task.status);
+                let hindrance = match self.start_one(waiting, look, &mut scene, report).await? {
                     Fate::Moved => continue,
                     Fate::Listed => {
                         *passed.entry(queue).or_default() += 1;
@@ -419,20 +420,22 @@ impl Dispatcher {
     /// Starts a task, or answers what keeps it from starting.
     async fn start_one(
         &mut self,
-        board: &Board,
-        task: Task,
+        Waiting { board, task, by }: Waiting<'_>,
         look: &Look,
         scene: &mut Scene<'_>,
         report: &mut Report,
     ) -> Result<Fate, Error> {
-        let mut candidate = Candidate::of(board.slug(), &task);
+        let mut candidate = match task.status {
+            Status::Review => Candidate::of_review(board.slug(), &task, &by),
+            _ => Candidate::of(board.slug(), &task),
+        };
         let mut hindrance = scene.hindrance(&candidate);
         if hindrance.is_none() {
             candidate.is_gone = self.has_no_directory(board, &task, look.dry_run).await?;
             hindrance = scene.hindrance(&candidate);
         }
         let is_spent = matches!(hindrance, Some(Hindrance::BudgetSpent(_)));
-        if is_spent && task.status == Status::Ready && !look.dry_run {
+        if is_spent && matches!(task.status, Status::Ready | Status::Review) && !look.dry_run {
             self.hold_for_budget(board, &task, scene.settings).await?;
             report.gave_up.push(task.id);
             return Ok(Fate::Moved);
@@ -440,9 +443,7 @@ impl Dispatcher {
         if let Some(hindrance) = hindrance {
             return Ok(Fate::Held(hindrance));
         }
-        let Some(profile) = task.assignee.as_ref().and_then(|name| scene.settings.profiles.get(name)) else {
-            return Ok(Fate::Listed);
-        };
+        let Some(profile) = scene.settings.profiles.get(&by) else { return Ok(Fate::Listed) };
         let ground = ground_of(task.workspace_kind, task.workspace_path.as_deref().map(Path::new));
         let mut worker = AtWork {
             board: board.slug().clone(),
@@ -490,10 +491,9 @@ impl Dispatcher {
         Ok(Fate::Moved)
     }
 
-    /// Blocks a ready task that may use no more time or money, and has that told.
+    /// Holds a task that may use no more time or money, and has that told.
     async fn hold_for_budget(&self, board: &Board, task: &Task, settings: &Settings) -> Result<(), Error> {
-        let profile = task.assignee.as_ref().and_then(|name| settings.profiles.get(name));
-        let budget = profile.map(Profile::budget).unwrap_or_default();
+        let budget = settings.budget_of(task.assignee.as_ref());
         let mut tx = board.write().await?;
         match tx.stop_if_spent(&task.id, budget, self.desk.now()).await {
             Ok(_) => tx.commit().await,
@@ -511,7 +511,7 @@ impl Dispatcher {
         scene: &Scene<'_>,
         stopped: &[Cap],
         passed: &Passed,
-    ) -> Result<(Vec<(&'b Board, Task)>, bool), Error> {
+    ) -> Result<(Vec<Waiting<'b>>, bool), Error> {
         let mut candidates = Vec::new();
         let mut more = false;
         let is_stopped = |name: &ProfileName| {
@@ -529,16 +529,14 @@ impl Dispatcher {
             {
                 let name = &profile.name;
                 let behind = |status| {
-                    let queue = (board.slug().clone(), Some(name.clone()), status);
+                    let queue = (board.slug().clone(), name.clone(), status);
                     passed.get(&queue).copied().unwrap_or(0)
                 };
                 let work = tx.to_start(name, scene.now, PAGE, behind(Status::Ready)).await?;
-                let mut reviews = tx.to_review(name, scene.now, PAGE, behind(Status::Review)).await?;
-                // To a look, whoever is to look at the work is whom the task is for.
-                reviews.iter_mut().for_each(|task| task.assignee = Some(name.clone()));
+                let reviews = tx.to_review(name, scene.now, PAGE, behind(Status::Review)).await?;
                 for page in [work, reviews] {
                     more |= i64::try_from(page.len()).unwrap_or(PAGE) == PAGE;
-                    candidates.extend(page.into_iter().map(|task| (board, task)));
+                    candidates.extend(page.into_iter().map(|task| Waiting { board, task, by: name.clone() }));
                 }
             }
         }
@@ -552,7 +550,7 @@ impl Dispatcher {
         settings: &Settings,
         look: &Look,
         report: &mut Report,
-    ) -> Result<Vec<(&'b Board, Task)>, Error> {
+    ) -> Result<Vec<Waiting<'b>>, Error> {
         let Some(default) = &settings.dispatch.default_assignee else { return Ok(Vec::new()) };
         let unassigned = board.read().await?.ready_unassigned(PAGE).await?;
         if unassigned.is_empty() {
@@ -560,8 +558,8 @@ impl Dispatcher {
         }
         report.given_default.extend(unassigned.iter().map(|task| task.id.clone()));
         if look.dry_run {
-            let given = |task| (board, Task { assignee: Some(default.clone()), not_before: None, ..task });
-            return Ok(unassigned.into_iter().map(given).collect());
+            let given = |task| Task { assignee: Some(default.clone()), not_before: None, ..task };
+            return Ok(unassigned.into_iter().filter_map(|task| Waiting::of(board, given(task))).collect());
         }
         let mut tx = board.write().await?;
         for task in unassigned {
@@ -643,7 +641,23 @@ pub async fn look_once(desk: &Desk, look: Look) -> Result<Report, Error> {
 }
 
 /// How many tasks of each board and assignee that are ready, or in review, a look has passed over.
-type Passed = HashMap<(BoardSlug, Option<ProfileName>, Status), i64>;
+type Passed = HashMap<(BoardSlug, ProfileName, Status), i64>;
+
+/// A task that waits for a worker.
+struct Waiting<'b> {
+    board: &'b Board,
+    task: Task,
+    /// Whose worker that is: its assignee's, or the one's who is to look at its work.
+    by: ProfileName,
+}
+
+impl<'b> Waiting<'b> {
+    /// A task that its assignee is to work on, if it has one.
+    fn of(board: &'b Board, task: Task) -> Option<Self> {
+        let by = task.assignee.clone()?;
+        Some(Self { board, task, by })
+    }
+}
 
 /// What a look has done with a ready task.
 enum Fate {

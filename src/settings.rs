@@ -46,7 +46,12 @@ use self::{
     access::{AccessRoles, AccessSettings},
     section::{Findings, Reader, Section},
 };
-use crate::{board::ProfileName, redact::Redactor, secret::Secret, suggest::nearest};
+use crate::{
+    board::{ProfileName, budget::Budget},
+    redact::Redactor,
+    secret::Secret,
+    suggest::nearest,
+};
 
 /// The settings' file in the home.
 pub const FILE: &str = "kanban.toml";
@@ -74,6 +79,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What a task may use where it does not say, by the profile that it is given to.
+    pub fn budget_of(&self, assignee: Option<&ProfileName>) -> Budget {
+        let name = assignee.or(self.dispatch.default_assignee.as_ref());
+        name.and_then(|name| self.profiles.get(name)).map(Profile::budget).unwrap_or_default()
+    }
+
     /// Loads the settings of a home, or says everything that is wrong with them.
     pub fn load(home: &Path, environment: &Environment) -> Result<Self, Refusal> {
         let file = layers::file_of(home);

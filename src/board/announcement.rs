@@ -92,6 +92,12 @@ pub fn of(event: &Event, task: &Task, run: Option<&Run>, board: &BoardSlug) -> A
             ),
             vec![show(&task.id), cancel(&task.id)],
         ),
+        Kind::DependencyWait if said("status") == "ready" => (
+            "ready again",
+            String::new(),
+            format!("What it waited for has ended: {}", said("reason")),
+            vec![show(&task.id)],
+        ),
         Kind::DependencyWait => {
             ("waiting", String::new(), format!("It waits for its parents: {}", said("reason")), vec![show(&task.id)])
         }

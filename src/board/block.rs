@@ -27,6 +27,8 @@ const LOOP: i64 = 2;
 pub enum Held {
     Blocked,
     WaitsForParents,
+    /// The last one that it was to wait for has ended while it was at work.
+    GoesOn,
     /// The same block again: it waits in triage for a decision.
     Loop,
 }
@@ -79,14 +81,16 @@ impl Tx {
         }
         let reason = said(reason);
         let waits = kind == Some(BlockKind::Dependency) && !self.open_parents(id).await?.is_empty();
+        let goes_on = kind == Some(BlockKind::Dependency) && !waits && self.parent_ended_since(&task).await?;
         // No kind twice is a repeat as well; waiting for parents is not, since their end is what it waits for.
-        let recurrences = match waits {
+        let recurrences = match waits || goes_on {
             true => task.block_recurrences,
             false if task.block_recurrences > 0 && task.block_kind == kind => task.block_recurrences + 1,
             false => 1,
         };
         let (held, status) = match () {
             () if waits => (Held::WaitsForParents, Status::Todo),
+            () if goes_on => (Held::GoesOn, Status::Ready),
             () if recurrences >= LOOP => (Held::Loop, Status::Triage),
             () => (Held::Blocked, Status::Blocked),
         };
@@ -94,7 +98,7 @@ impl Tx {
         if let Some(reason) = reason {
             self.remark(&task, actor, "BLOCKED", reason, now).await?;
         }
-        let stored_kind = if waits { task.block_kind } else { kind };
+        let stored_kind = if waits || goes_on { task.block_kind } else { kind };
         sql!(self, SET_BLOCKED, id, status, stored_kind, reason, recurrences; execute);
         let kind_name = kind.map(BlockKind::as_str);
         // What only a person may release is a question, with or without words.
@@ -107,6 +111,7 @@ impl Tx {
         let (event, mut payload) = match held {
             Held::Blocked => (Kind::Blocked, json!({"reason": reason, "kind": kind_name, "recurrences": recurrences})),
             Held::WaitsForParents => (Kind::DependencyWait, json!({"reason": reason, "kind": kind_name})),
+            Held::GoesOn => (Kind::DependencyWait, json!({"reason": reason, "kind": kind_name, "status": status})),
             Held::Loop => (
                 Kind::BlockLoopDetected,
                 json!({"reason": reason, "kind": kind_name, "recurrences": recurrences, "limit": LOOP}),
@@ -122,6 +127,9 @@ impl Tx {
             }
         }
         let event = self.record(event, &task, run.as_ref(), payload, now).await?;
+        if held == Held::GoesOn {
+            self.wakes_dispatcher();
+        }
         if let Some(question) = question {
             self.tell_of_question(question, event.id).await?;
         }
@@ -396,6 +404,13 @@ impl Tx {
         }
         let waits = !task.parents_waived && !self.open_parents(&task.id).await?.is_empty();
         Ok(if waits { Status::Todo } else { Status::Ready })
+    }
+
+    /// Whether a parent has ended since the open run of a task began, which that run cannot have known of.
+    async fn parent_ended_since(&mut self, task: &Task) -> Result<bool, Error> {
+        let Some(run) = task.current_run else { return Ok(false) };
+        let ended: Option<(i64,)> = sql!(self, PARENT_ENDED_SINCE, &task.id, run; fetch_optional);
+        Ok(ended.is_some())
     }
 
     /// Somebody has said how to go on: to be held again for something else is no loop.

@@ -38,9 +38,10 @@ pub struct Overrun {
     pub cost: Option<(Amount, Amount)>,
 }
 
-/// What bounds the attempts at a task by its profile.
+/// What bounds a run where its task does not say.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bounds {
+    /// Of the profile that the task is given to, whoever looks at its work.
     pub budget: Budget,
     /// The longest that one run may take.
     pub max_runtime_seconds: Option<i64>,
@@ -52,6 +53,33 @@ pub enum Bound<T> {
     /// What the profile says counts again.
     Lifted,
     Most(T),
+}
+
+impl Budget {
+    /// Refuses one that allows more than the profile of its task does: that is for a person to decide.
+    ///
+    /// # Errors
+    /// `Forbidden`, with what the profile allows.
+    pub fn within(self, of_profile: Self) -> Result<(), Error> {
+        if let (Some(asked), Some(most)) = (self.total_seconds, of_profile.total_seconds)
+            && asked > most
+        {
+            let most = span(most.saturating_mul(1000));
+            refuse!(
+                Forbidden,
+                "its profile allows {most} in all, and only a person may allow more; leave `--max-total-runtime` out"
+            );
+        }
+        if let (Some(asked), Some(most)) = (self.cost, of_profile.cost)
+            && asked > most
+        {
+            refuse!(
+                Forbidden,
+                "its profile allows a cost of {most}, and only a person may allow more; leave `--max-cost` out"
+            );
+        }
+        Ok(())
+    }
 }
 
 impl Task {
@@ -226,7 +254,8 @@ impl Tx {
         ending: Option<&Ending>,
         now: Millis,
     ) -> Result<(), Error> {
-        if !Action::SpendBudget.allowed_in(task.status) {
+        let is_for_review = self.open_review(&task.id).await?.is_some_and(|review| review.reviewer.is_some());
+        if !Action::SpendBudget.allowed_in(task.status) && !(task.status == Status::Review && is_for_review) {
             return Err(Error::refused(Reason::WrongStatus, format!("{} is {}", task.id, task.status)));
         }
         let words = overrun.words();
@@ -238,6 +267,11 @@ impl Tx {
             }
             None => None,
         };
+        if is_for_review {
+            // The work is done, and only a worker's look at it has no money or time left.
+            sql!(self, SET_AFTER_ATTEMPT, &task.id, Status::Review, 0_i64, Some(words.as_str()), None::<Millis>; execute);
+            return self.person_looks_at(task, &words, now).await;
+        }
         sql!(self, SET_AFTER_ATTEMPT, &task.id, Status::Blocked, task.failures, words.as_str(), None::<Millis>; execute);
         let payload = json!({"code": "budget_spent", "error": words, "command": overrun.remedy(&task.id)});
         self.record(Kind::BudgetSpent, task, closed.as_ref(), payload, now).await?;

@@ -188,6 +188,7 @@ fn state(sight: &Sight<'_>) -> String {
         Status::Ready => match (task.not_before.filter(|at| at > now), run.and_then(|run| run.outcome)) {
             (Some(at), Some(Outcome::RateLimited)) => format!("rate limited, tries again in {}", span(at - now)),
             (Some(_), Some(Outcome::AuthFailed)) => "waits for somebody to log its agent in".to_owned(),
+            (Some(_), _) if task.last_error.is_none() => "waits for the files that were sent with it".to_owned(),
             (Some(at), _) => format!("failed, tries again in {}", span(at - now)),
             (None, _) => "ready".to_owned(),
         },

@@ -109,7 +109,7 @@ pub const MOVES: &[Move] = &[
         action: Action::BlockOnDependency,
         from: &[Running, Ready],
         to: To::Status(Todo),
-        guard: "a parent is open; else it is blocked until a person unblocks it",
+        guard: "a parent is open; where the last one has ended since the run began, it is ready at once; else it is blocked until a person unblocks it",
     },
     Move {
         action: Action::BlockAgain,

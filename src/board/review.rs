@@ -298,13 +298,18 @@ impl Tx {
         failures: i64,
         now: Millis,
     ) -> Result<(), Error> {
-        let Some(review) = self.open_review(&task.id).await? else { return Ok(()) };
-        let review: Review = sql!(self, SET_REVIEWER, review.id, None::<ProfileName>; fetch_one);
-        let reviewed = self.run(review.run_id).await?;
         let name = run.profile.as_ref().map_or("its reviewer", ProfileName::as_str);
         let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times") };
         let because = format!("`{name}` was to look at it and failed {times}: {}", first_line(error));
-        let handed = HandedIn { reviewer: None, because: Some(because) };
+        self.person_looks_at(task, &because, now).await
+    }
+
+    /// Lets a person look at work that a profile was to look at. `task` is in review again.
+    pub(crate) async fn person_looks_at(&mut self, task: &Task, because: &str, now: Millis) -> Result<(), Error> {
+        let Some(review) = self.open_review(&task.id).await? else { return Ok(()) };
+        let review: Review = sql!(self, SET_REVIEWER, review.id, None::<ProfileName>; fetch_one);
+        let reviewed = self.run(review.run_id).await?;
+        let handed = HandedIn { reviewer: None, because: Some(because.to_owned()) };
         self.tell_of_review(&Actor::Gateway, task, &reviewed, &review, &handed, now).await
     }
 

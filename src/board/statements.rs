@@ -318,6 +318,9 @@ statements! {
     CHILDREN = "SELECT child_id FROM links WHERE parent_id = $1 ORDER BY child_id";
     OPEN_PARENTS = "SELECT id FROM tasks WHERE id IN (SELECT parent_id FROM links WHERE child_id = $1) \
         AND status NOT IN ('done', 'archived') AND NOT ", has_quorum!("$1"), " ORDER BY id";
+    PARENT_ENDED_SINCE = "SELECT 1 FROM links JOIN events ON events.task_id = links.parent_id WHERE links.child_id = $1 \
+        AND events.kind IN ('completed', 'cancelled', 'archived') AND events.id > \
+        (SELECT max(id) FROM events WHERE task_id = $1 AND run_id = $2 AND kind = 'claimed') LIMIT 1";
     REACHES = "WITH RECURSIVE below (id) AS (SELECT child_id FROM links WHERE parent_id = $1 \
         UNION SELECT links.child_id FROM links JOIN below ON links.parent_id = below.id) SELECT id FROM below WHERE id = $2";
     PROMOTE_CHILDREN = "UPDATE tasks SET status = 'ready' WHERE status = 'todo' \

@@ -42,7 +42,6 @@ use crate::{
 };
 
 use self::attach::Stored;
-pub(crate) use self::budget::of_profile;
 pub(crate) use self::dispatch::{is_paused, is_paused_by_hand, paused_profiles};
 pub use self::firing::see_to_schedules;
 pub(super) use self::here::{here, wanted};

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fs, io,
     num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{
@@ -41,7 +41,7 @@ use crate::{
         run::{Outcome, Run},
         task::{Task, WorkspaceKind},
     },
-    clock::Millis,
+    clock::{self, Millis},
     command::{Desk, prompt},
     process::{Identity, is_of_another_boot},
     settings::{Kind, Profile, Prompt, Purpose, Values, script_of},
@@ -301,7 +301,9 @@ impl Attempt {
             .and_then(|seconds| u64::try_from(seconds).ok())
             .or(profile.max_runtime.map(|limit| limit.duration().as_secs()));
         // No run may take longer than its task may still be worked on.
-        let left = task.seconds_left(profile.budget()).and_then(|left| u64::try_from(left.max(1)).ok());
+        let left = task
+            .seconds_left(settings.budget_of(task.assignee.as_ref()))
+            .and_then(|left| u64::try_from(left.max(1)).ok());
         let limit = limit.into_iter().chain(left).min();
         let attachments = board.folder().join("attachments").join(task.id.as_str());
         let readable = [Some(attachments), mcp_file.as_ref().map(PathBuf::from)].into_iter().flatten().collect();
@@ -379,6 +381,7 @@ impl Attempt {
 
     /// Waits for the news of a run and records them, to its end.
     pub(super) async fn follow(&self, board: &Board, run: i64, rundir: &Path, socket: &Path, token: &Token) {
+        let mut was_seen = false;
         let end = if self.was_before_reboot(board, run, rundir).await {
             End::LostInReboot
         } else {
@@ -388,6 +391,7 @@ impl Attempt {
                     News::Started(identity) => {
                         self.note_start(board, run, &identity).await;
                         self.is_followed(board, run);
+                        was_seen = true;
                     }
                     News::End(end) => break end,
                 }
@@ -395,6 +399,10 @@ impl Attempt {
         };
         self.is_followed(board, run);
         self.learn_session(board, run, rundir).await;
+        // Of a worker that nobody saw end, the time since its last sign may be days in which the machine was off.
+        if matches!(end, End::LostInReboot) || (matches!(end, End::Lost) && !was_seen) {
+            self.note_last_sign(board, run, rundir).await;
+        }
         match end {
             End::Exit(exit) => {
                 self.note_end(board, run, exit.ended_at).await;
@@ -567,14 +575,15 @@ impl Attempt {
         }
     }
 
-    /// What the profile of a run says of how much its task may use.
+    /// What bounds a run: its task's budget, and how long its own profile lets one run take.
     async fn bounds_of(&self, tx: &mut Tx, run: i64) -> Result<Bounds, Error> {
         let settings = self.desk.settings.get();
-        let name = tx.run(run).await?.profile;
-        let Some(profile) = name.and_then(|name| settings.profiles.get(&name)) else { return Ok(Bounds::default()) };
-        let limit = profile.max_runtime.map(|limit| limit.duration().as_secs());
+        let run = tx.run(run).await?;
+        let profile = run.profile.and_then(|name| settings.profiles.get(&name));
+        let limit = profile.and_then(|profile| profile.max_runtime).map(|limit| limit.duration().as_secs());
         let max_runtime_seconds = limit.and_then(|limit| i64::try_from(limit).ok());
-        Ok(Bounds { budget: profile.budget(), max_runtime_seconds })
+        let budget = settings.budget_of(tx.task(&run.task_id).await?.assignee.as_ref());
+        Ok(Bounds { budget, max_runtime_seconds })
     }
 
     /// Keeps when a worker ended, which may be long before the gateway learns of it.
@@ -587,6 +596,14 @@ impl Attempt {
         if let Err(error) = noted.await {
             not_noted(board, &error, "the end of the worker");
         }
+    }
+
+    /// Keeps when a worker has last given a sign of life, as when it ended.
+    async fn note_last_sign(&self, board: &Board, run: i64, rundir: &Path) {
+        let read = async { board.read().await?.run(run).await };
+        let Ok(open) = read.await else { return };
+        let seen = last_trace(rundir).into_iter().chain(open.last_heartbeat_at).max();
+        self.note_end(board, run, seen.map_or(open.started_at, |seen| seen.min(self.desk.now()))).await;
     }
 
     /// Counts how long the start of a run took since its task could start.
@@ -641,6 +658,8 @@ impl Attempt {
                 let mut tx = board.write().await?;
                 let open = tx.run(run).await?;
                 if open.ended_at.is_none() {
+                    // A worker that never was has used no time, however long ago it was claimed.
+                    tx.worker_ended(run, open.started_at).await?;
                     tx.give_back(&open, reason, self.desk.now()).await?;
                     if let Some(task) = without_directory {
                         tx.workplace_gone(task, self.desk.now()).await?;
@@ -689,6 +708,14 @@ impl From<String> for Halt {
     fn from(error: String) -> Self {
         Self::Failed(error)
     }
+}
+
+/// When something was last written in the directory of a run, or to its log.
+fn last_trace(rundir: &Path) -> Option<Millis> {
+    let log = Spec::read(rundir).ok().map(|spec| spec.log);
+    let files = fs::read_dir(rundir).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let written = |file: PathBuf| Some(clock::millis(fs::metadata(file).ok()?.modified().ok()?));
+    files.chain(log).filter_map(written).max()
 }
 
 fn span(board: &BoardSlug, task: &TaskId, run: i64) -> tracing::Span {

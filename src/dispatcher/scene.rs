@@ -40,6 +40,11 @@ pub enum Hindrance {
     BackOff {
         until: Millis,
     },
+    /// Files that were sent with it are still being fetched.
+    FilesAwaited {
+        /// From then on it starts without them.
+        until: Millis,
+    },
     BudgetSpent(Overrun),
     /// The worker of its earlier run is being ended.
     WorkerEnding {
@@ -104,6 +109,7 @@ impl Hindrance {
             Self::NoGateway => "no_gateway",
             Self::ProfileParked(_) => "profile_parked",
             Self::BackOff { .. } => "back_off",
+            Self::FilesAwaited { .. } => "files_awaited",
             Self::BudgetSpent(_) => "budget_spent",
             Self::WorkerEnding { .. } => "worker_ending",
             Self::CapFull { .. } => "cap_full",
@@ -118,8 +124,11 @@ impl Hindrance {
 pub struct Candidate<'a> {
     board: &'a BoardSlug,
     id: &'a TaskId,
-    assignee: Option<&'a ProfileName>,
+    /// The profile whose worker would start; none stands for the default one.
+    by: Option<&'a ProfileName>,
     not_before: Option<Millis>,
+    /// Its last attempt failed.
+    has_failed: bool,
     kind: WorkspaceKind,
     path: Option<&'a str>,
     /// The task as a whole, where its budget is to be looked at.
@@ -129,12 +138,14 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
+    /// A task that its assignee is to work on.
     pub fn of(board: &'a BoardSlug, task: &'a Task) -> Self {
         Self {
             board,
             id: &task.id,
-            assignee: task.assignee.as_ref(),
+            by: task.assignee.as_ref(),
             not_before: task.not_before,
+            has_failed: task.last_error.is_some(),
             kind: task.workspace_kind,
             path: task.workspace_path.as_deref(),
             task: Some(task),
@@ -142,18 +153,24 @@ impl<'a> Candidate<'a> {
         }
     }
 
+    /// A task whose work a profile is to look at.
+    pub fn of_review(board: &'a BoardSlug, task: &'a Task, reviewer: &'a ProfileName) -> Self {
+        Self { by: Some(reviewer), ..Self::of(board, task) }
+    }
+
     /// A ready task of which nothing more is known than whose it is.
-    pub fn of_assignee(board: &'a BoardSlug, id: &'a TaskId, assignee: Option<&'a ProfileName>) -> Self {
+    pub fn of_assignee(board: &'a BoardSlug, id: &'a TaskId, by: Option<&'a ProfileName>) -> Self {
         let kind = WorkspaceKind::Scratch;
-        Self { board, id, assignee, not_before: None, kind, path: None, task: None, is_gone: false }
+        Self { board, id, by, not_before: None, has_failed: false, kind, path: None, task: None, is_gone: false }
     }
 
     pub fn of_symptom(board: &'a BoardSlug, task: &'a Symptom) -> Self {
         Self {
             board,
             id: &task.task_id,
-            assignee: task.assignee.as_ref(),
+            by: task.assignee.as_ref(),
             not_before: task.not_before,
+            has_failed: task.last_error.is_some(),
             kind: task.workspace_kind,
             path: task.workspace_path.as_deref(),
             task: None,
@@ -255,7 +272,7 @@ impl<'a> Scene<'a> {
     /// is the last, since looking for it costs most.
     pub fn hindrance(&self, task: &Candidate<'_>) -> Option<Hindrance> {
         let dispatch = &self.settings.dispatch;
-        let Some(name) = task.assignee.or(dispatch.default_assignee.as_ref()) else {
+        let Some(name) = task.by.or(dispatch.default_assignee.as_ref()) else {
             return Some(Hindrance::Unassigned);
         };
         let Some(profile) = self.settings.profiles.get(name) else {
@@ -275,11 +292,14 @@ impl<'a> Scene<'a> {
             return Some(Hindrance::ProfileParked(parked.clone()));
         }
         // A task of nobody is given to the default profile, and that begins anew.
-        let backs_off = task.not_before.filter(|until| *until > self.now && task.assignee.is_some());
-        if let Some(until) = backs_off {
-            return Some(Hindrance::BackOff { until });
+        let waits = task.not_before.filter(|until| *until > self.now && task.by.is_some());
+        match waits {
+            Some(until) if task.has_failed => return Some(Hindrance::BackOff { until }),
+            Some(until) => return Some(Hindrance::FilesAwaited { until }),
+            None => {}
         }
-        if let Some(overrun) = task.task.and_then(|task| task.overrun(profile.budget())) {
+        if let Some(overrun) = task.task.and_then(|task| task.overrun(self.settings.budget_of(task.assignee.as_ref())))
+        {
             return Some(Hindrance::BudgetSpent(overrun));
         }
         let is_own = |worker: &&AtWork| worker.task == *task.id && worker.board == *task.board;

@@ -1,15 +1,16 @@
 //! What a task may use over all its attempts.
 
 use kanban_gateway::board::{
-    Amount, Error, Reason,
+    Amount, Error, Reason, TaskId,
     attempt::Ending,
     budget::{Bound, Bounds, Budget},
     create::NewTask,
+    review::Wanted,
     run::Outcome,
 };
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, NOW, PATIENCE, person, titled};
+use crate::fixture::{Fixture, NOW, PATIENCE, hand_off, person, titled};
 
 fn amount(text: &str) -> Amount {
     text.parse().unwrap()
@@ -127,6 +128,39 @@ async fn a_budget_that_was_raised_while_it_ran_costs_no_attempt() {
     let bounds = Bounds { max_runtime_seconds: Some(20), ..Bounds::default() };
     let ended = f.write(async |tx| tx.ended_by_budget(claim.run.id, &over, &bounds, NOW + 20_000).await);
     assert!(!ended.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_person_looks_at_work_for_whose_review_nothing_is_left() {
+    let f = Fixture::new().await;
+    let eve = Wanted::Profile("eve".parse().unwrap());
+    let hand_in = async || {
+        let id = f.create(NewTask { budget: cost("1"), ..titled("t") }).await;
+        let (_, worker) = f.claim(&id).await;
+        f.write(async |tx| tx.request_review(&worker, &id, &hand_off("the work"), &eve, NOW).await).await.unwrap();
+        id
+    };
+    let spend = async |id: &TaskId, run: Option<i64>| {
+        let spent = f.write(async |tx| {
+            tx.add_cost_of(id, run, amount("1")).await?;
+            tx.stop_if_spent(id, Budget::default(), NOW).await
+        });
+        assert!(spent.await.unwrap());
+        let (task, review) = (f.task(id).await, f.board.read().await.unwrap().open_review(id).await.unwrap().unwrap());
+        assert_eq!((task.status.as_str(), task.current_run, review.reviewer), ("review", None, None));
+        assert_eq!(f.kinds(id).await.last().copied(), Some("review_requested"), "it is told");
+    };
+    let id = hand_in().await;
+    spend(&id, None).await;
+    // Once a person is to look at it, there is nothing left to stop.
+    f.refused(Reason::WrongStatus, async |tx| tx.stop_if_spent(&id, Budget::default(), NOW).await).await;
+    let id = hand_in().await;
+    let claim = f.write(async |tx| tx.claim_review(&id, "gateway", NOW).await).await.unwrap();
+    spend(&id, Some(claim.run.id)).await;
+    let run = f.board.read().await.unwrap().run(claim.run.id).await.unwrap();
+    assert_eq!(run.outcome, Some(Outcome::BudgetSpent));
+    f.write(async |tx| tx.approve(&person(), &id, None, NOW).await).await.unwrap();
+    assert_eq!(f.status(&id).await, "done");
 }
 
 #[tokio::test]

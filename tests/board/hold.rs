@@ -136,6 +136,14 @@ async fn a_dependency_waits_for_open_parents_and_else_for_somebody() {
     f.complete(&parent).await;
     assert_eq!(f.status(&id).await, "ready");
 
+    // A parent that ends before its worker says that it waits for it is not waited for any more.
+    let late = f.ready("late").await;
+    let (_, worker) = f.claim(&id).await;
+    f.write(async |tx| tx.link(&person(), &late, &id, NOW).await).await.unwrap();
+    f.complete(&late).await;
+    let held = f.write(async |tx| tx.block(&worker, &id, kind, Some("needs the late one"), NOW).await).await.unwrap();
+    assert_eq!((held, f.status(&id).await), (Held::GoesOn, "ready"));
+
     // Nothing is left that it could wait for: it must not bounce between ready and running for ever.
     assert_eq!(block(&f, &id, kind).await, Held::Blocked);
     f.complete(&f.ready("unrelated").await).await;

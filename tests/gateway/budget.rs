@@ -1,6 +1,11 @@
 //! Budgets: what a task may use over all its attempts, with real workers.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    time::{Duration, SystemTime},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::home::{Home, until};
 
@@ -93,6 +98,63 @@ fn time_is_counted_over_all_attempts() {
         Some("timed_out"),
         "its own limit, which is an attempt like any other"
     );
+}
+
+#[test]
+fn a_machine_that_is_off_works_at_nothing() {
+    let home = Home::with_settings("[dispatch]\nfailure_limit = 1\n");
+    let gateway = home.up();
+    let id = home.script("long", &format!("touch {}; sleep 1000", home.work("started").display()), &[]);
+    until("the worker runs", || home.work("started").exists().then_some(()));
+    until("its start is noted", || {
+        (home.count("SELECT count(*) FROM runs WHERE boot_id IS NOT NULL") == 1).then_some(())
+    });
+    gateway.kill();
+    for pid in home.processes() {
+        let _ = kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL);
+    }
+    until("nothing is left of it", || home.processes().is_empty().then_some(()));
+    // As after a reboot that took two days: the files are as old as the run.
+    home.database()
+        .execute("UPDATE runs SET boot_id = 'an-earlier-boot', started_at = started_at - 172800000", [])
+        .unwrap();
+    let two_days_ago = SystemTime::now() - Duration::from_secs(172_800 - 40);
+    let rundir = home.path("run").join("default-1");
+    for entry in fs::read_dir(&rundir).unwrap().chain(fs::read_dir(home.path("logs/default").join(&id)).unwrap()) {
+        File::open(entry.unwrap().path()).unwrap().set_modified(two_days_ago).unwrap();
+    }
+    let _gateway = home.up();
+    home.wait_for(&id, "blocked");
+    assert_eq!(home.runs(&id)[0].0.as_deref(), Some("lost"));
+    let worked = home.json(&format!("budget {id} --json"))["worked_seconds"].as_i64().unwrap();
+    assert!((35..=60).contains(&worked), "{worked} s");
+}
+
+#[test]
+fn a_worker_gives_its_tasks_no_larger_budget_than_their_profile() {
+    let home = Home::new();
+    let agent = home.program(
+        "agent",
+        &format!(
+            "kanban create more --assignee agent --max-cost 3 2> {0}.cost\n\
+             kanban create longer --assignee agent --max-total-runtime 2h 2> {0}.time\n\
+             kanban create less --assignee agent --max-cost 2 --max-total-runtime 10m --triage 2> {0}.less\n\
+             kanban complete $KANBAN_TASK --summary tried",
+            home.work("said").display()
+        ),
+    );
+    home.settings(&format!(
+        "[profiles.agent]\ncommand = [\"{}\"]\nmax_cost = 2.5\nmax_total_runtime = \"1h\"\n",
+        agent.display()
+    ));
+    let _gateway = home.up();
+    let id = home.create(&["spends", "--assignee", "agent", "--max-cost", "5"]);
+    home.wait_for(&id, "done");
+    let said = |name: &str| fs::read_to_string(home.work(&format!("said.{name}"))).unwrap();
+    assert!(said("cost").contains("its profile allows a cost of 2.5"), "{}", said("cost"));
+    assert!(said("time").contains("its profile allows 1h 0m in all"), "{}", said("time"));
+    assert_eq!(said("less"), "");
+    assert_eq!(home.count("SELECT count(*) FROM tasks"), 2);
 }
 
 #[test]

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Every code that a task which does not run and is not over can have.
-const WAITING: [&str; 20] = [
+const WAITING: [&str; 21] = [
     "triage",
     "unmet_parents",
     "held",
@@ -46,6 +46,7 @@ const WAITING: [&str; 20] = [
     "no_gateway",
     "profile_parked",
     "back_off",
+    "files_awaited",
     "worker_ending",
     "cap_full",
     "directory_busy",
@@ -381,6 +382,12 @@ fn the_command_that_why_names_ends_the_reason() {
     home.ok(&format!("cancel {misspelt}"));
     remedy(&home, &home.script("m", "exit 3", &["--max-retries", "1"]), "gave_up");
     remedy(&home, &home.script("n", "exit 3", &["--max-retries", "9"]), "back_off");
+    // What waits without having failed waits for its files.
+    let sent_with = home.script("n", "exit 3", &["--max-retries", "9"]);
+    let backs_off = format!("SELECT count(*) FROM tasks WHERE id = '{sent_with}' AND not_before IS NOT NULL");
+    until("it has failed", || (home.count(&backs_off) == 1).then_some(()));
+    sql("UPDATE tasks SET last_error = NULL WHERE id = ?1", &sent_with);
+    remedy(&home, &sent_with, "files_awaited");
     let costly = home.script("o", "sleep 1000", &["--max-cost", "0"]);
     remedy(&home, &costly, "budget_spent");
     let long = home.script("p", "sleep 1000", &["--max-total-runtime", "1s"]);

@@ -1,13 +1,7 @@
 //! `budget`, and what is reported of costs with other verbs.
 
 use crate::{
-    board::{
-        Amount, Error, TaskId, Tx,
-        announcement::span,
-        budget::{self, Budget},
-        error::refuse,
-        task::Task,
-    },
+    board::{Amount, Error, TaskId, Tx, announcement::span, budget, error::refuse},
     command::{
         access,
         caller::Caller,
@@ -15,19 +9,12 @@ use crate::{
         reply::Reply,
         verbs,
     },
-    settings::{Profile, Settings},
 };
-
-/// What a task may use where it does not say, by the profile that is to do it.
-pub(crate) fn of_profile(settings: &Settings, task: &Task) -> Budget {
-    let name = task.assignee.as_ref().or(settings.dispatch.default_assignee.as_ref());
-    name.and_then(|name| settings.profiles.get(name)).map(Profile::budget).unwrap_or_default()
-}
 
 pub(super) async fn budget(desk: &Desk, caller: &Caller, args: &verbs::Budget, tx: &mut Tx) -> Result<Done, Error> {
     let settings = desk.settings.get();
     let mut task = tx.task(&args.task).await?;
-    let of_profile = of_profile(&settings, &task);
+    let of_profile = settings.budget_of(task.assignee.as_ref());
     if args.changes_something() {
         // With a budget that suffices it goes on, and that is a release.
         access::release(caller, &settings, &task)?;
@@ -70,14 +57,14 @@ pub(super) async fn report(caller: &Caller, id: &TaskId, cost: Option<Amount>, t
 
 /// Ends the run of a task that may use no more. Answers whether it did.
 pub(super) async fn stop_if_spent(desk: &Desk, id: &TaskId, tx: &mut Tx) -> Result<bool, Error> {
-    let of_profile = of_profile(&desk.settings.get(), &tx.task(id).await?);
+    let of_profile = desk.settings.get().budget_of(tx.task(id).await?.assignee.as_ref());
     tx.stop_if_spent(id, of_profile, desk.now()).await
 }
 
 /// Refuses to release a task that would be held again at once, since its budget is spent.
 pub(super) async fn may_go_on(desk: &Desk, id: &TaskId, tx: &mut Tx) -> Result<(), Error> {
     let task = tx.task(id).await?;
-    if let Some(overrun) = task.overrun(of_profile(&desk.settings.get(), &task)) {
+    if let Some(overrun) = task.overrun(desk.settings.get().budget_of(task.assignee.as_ref())) {
         refuse!(
             WrongStatus,
             "cannot let {id} go on: {}; `{{kanban}} {}` gives it more",

@@ -164,6 +164,9 @@ pub(super) async fn create(
         blocked: args.initial_status == Some(InitialStatus::Blocked),
         at: start_at(args.at, args.delay, now),
     };
+    if !caller.actor.is_person() {
+        new.budget.within(settings.budget_of(new.assignee.as_ref()))?;
+    }
     let created = tx.create(&caller.actor, &created_by, new, now).await?;
     let task = created.task;
     if created.existed && caller.actor.is_person() {

@@ -102,5 +102,11 @@ async fn in_triage(tx: &mut Tx, id: &TaskId, verb: &str) -> Result<(), Error> {
             task.status
         );
     }
+    if tx.open_review(id).await?.is_some() {
+        refuse!(
+            WrongStatus,
+            "cannot {verb} {id}: its work has been handed in; `{{kanban}} request-changes {id} WHAT TO CHANGE` sends it back, `{{kanban}} promote {id}` lets it be looked at again"
+        );
+    }
     Ok(())
 }

@@ -167,6 +167,7 @@ pub(super) async fn block(desk: &Desk, caller: &Caller, args: &verbs::Block, tx:
             held.map(|held| match held {
                 Held::Blocked => format!("Blocked {id}{suffix}"),
                 Held::WaitsForParents => format!("{id} → todo (dependency wait){suffix}"),
+                Held::GoesOn => format!("{id} → ready (what it waits for has ended){suffix}"),
                 Held::Loop => format!("{id} → triage (unblock loop detected — needs a human decision){suffix}"),
             }),
         )?;
@@ -244,8 +245,10 @@ pub(super) async fn promote(desk: &Desk, caller: &Caller, args: &verbs::Promote,
             "task_id": id, "promoted": promoted.is_ok() && !args.dry_run, "dry_run": args.dry_run,
             "forced": args.force, "reason": reason, "error": promoted.as_ref().err().map(|error| each.told(error)),
         }));
-        let done =
-            if args.dry_run { format!("Would promote {id} -> ready") } else { format!("Promoted {id} -> ready") };
+        // What was held while its work was looked at goes back there.
+        let is_for_review = promoted.is_ok() && tx.open_review(id).await?.is_some();
+        let to = if is_for_review { Status::Review } else { Status::Ready };
+        let done = if args.dry_run { format!("Would promote {id} -> {to}") } else { format!("Promoted {id} -> {to}") };
         each.add(id, promoted.map(|()| done))?;
     }
     if args.json {

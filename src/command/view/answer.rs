@@ -176,6 +176,14 @@ fn of_hindrance(hindrance: &Hindrance, task: &Task, view: &View<'_>, unseen: &[E
             ),
             verb(format!("retry {id}")),
         ),
+        Hindrance::FilesAwaited { until } => (
+            format!(
+                "the files that were sent with it are being fetched; at {}, in {}, it starts without them",
+                view.moment(*until),
+                span(until - view.now)
+            ),
+            verb(format!("retry {id}")),
+        ),
         Hindrance::BudgetSpent(overrun) => (overrun.words(), verb(overrun.remedy(id))),
         Hindrance::WorkerEnding { run } => (
             format!("the worker of its run {run} is being ended; the next one starts when nothing of it is left"),

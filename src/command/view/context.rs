@@ -20,7 +20,7 @@ use crate::{
         task::{Status, Task},
         view::HandedOn,
     },
-    command::{readable, reply::Reply, run::of_profile, verbs},
+    command::{readable, reply::Reply, verbs},
     settings::{Grant, Role},
 };
 
@@ -239,7 +239,7 @@ fn head(task: &Task, run: Option<&Run>, workers: &Authors<'_>) -> String {
     if let Some(seconds) = run.and_then(|run| run.max_runtime_seconds).or(task.max_runtime_seconds) {
         lines.push(format!("Max runtime: {}", span(seconds * 1000)));
     }
-    let budget = task.budget(of_profile(workers.view.settings, task));
+    let budget = task.budget(workers.view.settings.budget_of(task.assignee.as_ref()));
     if let Some(most) = budget.total_seconds {
         let most = span(most.saturating_mul(1000));
         lines.push(format!("Budget:   {most} over all attempts, of which {} are used", span(task.worked_ms)));

@@ -451,6 +451,7 @@ fn stranded_in_ready(task: &Symptom, hindrance: Option<&Hindrance>, view: &View<
             | Hindrance::WorkerEnding { .. }
             | Hindrance::ProfileParked(_)
             | Hindrance::BackOff { .. }
+            | Hindrance::FilesAwaited { .. }
             | Hindrance::BudgetSpent(_),
         ) => return None,
     };

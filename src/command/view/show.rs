@@ -18,7 +18,7 @@ use crate::{
         run::Run,
         task::{BlockKind, Status, Task},
     },
-    command::{reply::Reply, run::of_profile, verbs},
+    command::{reply::Reply, verbs},
 };
 
 /// How many events the text shows; JSON has all of them.
@@ -132,7 +132,7 @@ fn head(task: &Task, view: &View<'_>) -> Vec<(&'static str, String)> {
     if let Some(seconds) = task.max_runtime_seconds {
         head.push(("max-runtime:", span(seconds * 1000)));
     }
-    let budget = task.budget(of_profile(view.settings, task));
+    let budget = task.budget(view.settings.budget_of(task.assignee.as_ref()));
     if let Some(most) = budget.total_seconds {
         let most = span(most.saturating_mul(1000));
         head.push(("worked:", format!("{} of {most}, over all attempts", span(task.worked_ms))));

@@ -10,7 +10,7 @@ use crate::{
         task::{Status, Task},
     },
     clock::Millis,
-    command::{reply::Reply, run::of_profile, verbs},
+    command::{reply::Reply, verbs},
     dispatcher::{
         is_without_directory,
         scene::{Candidate, Hindrance},
@@ -94,16 +94,18 @@ pub async fn reason(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason,
             Some(due) if due <= view.now => ready(tx, &Task { not_before: None, ..task.clone() }, view).await?,
             until => Reason::Scheduled { until },
         },
-        Status::Blocked if task.is_held_for_budget() => match task.overrun(of_profile(view.settings, task)) {
-            Some(overrun) => Reason::BudgetSpent(overrun),
-            // The settings allow more by now.
-            None => Reason::GaveUp,
-        },
+        Status::Blocked if task.is_held_for_budget() => {
+            match task.overrun(view.settings.budget_of(task.assignee.as_ref())) {
+                Some(overrun) => Reason::BudgetSpent(overrun),
+                // The settings allow more by now.
+                None => Reason::GaveUp,
+            }
+        }
         Status::Blocked if has_given_up(task.last_error.as_deref(), task.block_reason.as_deref()) => Reason::GaveUp,
         Status::Blocked if task.needs_person() => Reason::Question { since: asked(tx, task).await? },
         Status::Blocked => Reason::Blocked { since: tx.latest_hold(&task.id).await?.map(|event| event.created_at) },
         Status::Review => match tx.open_review(&task.id).await?.and_then(|review| review.reviewer) {
-            Some(reviewer) => held(tx, &Task { assignee: Some(reviewer), ..task.clone() }, view).await?,
+            Some(reviewer) => held(tx, task, Candidate::of_review(view.board.slug(), task, &reviewer), view).await?,
             None => Reason::Review,
         },
         Status::Ready => ready(tx, task, view).await?,
@@ -178,13 +180,12 @@ async fn ready(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason, Erro
     if !task.parents_waived && (!open.is_empty() || unseen > 0) {
         return Ok(Reason::UnmetParents { open, unseen });
     }
-    held(tx, task, view).await
+    held(tx, task, Candidate::of(view.board.slug(), task), view).await
 }
 
 /// Why the dispatcher does not start a task, or a look at its work.
-async fn held(tx: &mut Tx, task: &Task, view: &View<'_>) -> Result<Reason, Error> {
+async fn held(tx: &mut Tx, task: &Task, mut candidate: Candidate<'_>, view: &View<'_>) -> Result<Reason, Error> {
     let scene = view.scene(tx).await?;
-    let mut candidate = Candidate::of(view.board.slug(), task);
     candidate.is_gone = is_without_directory(tx, task).await?;
     Ok(scene.hindrance(&candidate).map_or(Reason::Starting, Reason::Hindered))
 }
