@@ -255,7 +255,8 @@ impl Tx {
         now: Millis,
     ) -> Result<(), Error> {
         let is_for_review = self.open_review(&task.id).await?.is_some_and(|review| review.reviewer.is_some());
-        if !Action::SpendBudget.allowed_in(task.status) && !(task.status == Status::Review && is_for_review) {
+        let waits_for_reviewer = task.status == Status::Review && is_for_review;
+        if !waits_for_reviewer && !Action::SpendBudget.allowed_in(task.status) {
             return Err(Error::refused(Reason::WrongStatus, format!("{} is {}", task.id, task.status)));
         }
         let words = overrun.words();

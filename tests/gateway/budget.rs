@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -118,7 +118,8 @@ fn a_machine_that_is_off_works_at_nothing() {
     home.database()
         .execute("UPDATE runs SET boot_id = 'an-earlier-boot', started_at = started_at - 172800000", [])
         .unwrap();
-    let two_days_ago = SystemTime::now() - Duration::from_secs(172_800 - 40);
+    let started = fs::metadata(home.work("started")).unwrap().modified().unwrap();
+    let two_days_ago = started - Duration::from_secs(172_800 - 40);
     let rundir = home.path("run").join("default-1");
     for entry in fs::read_dir(&rundir).unwrap().chain(fs::read_dir(home.path("logs/default").join(&id)).unwrap()) {
         File::open(entry.unwrap().path()).unwrap().set_modified(two_days_ago).unwrap();
