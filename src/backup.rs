@@ -1,18 +1,21 @@
 //! Backups: all boards of a home with their attached files, in one archive that is looked through before it counts, and
 //! the way back.
 //!
-//! `make` writes one, `restore` puts one in the place of what is there, which is kept aside, and `rotate` is the
-//! gateway's part.
+//! `make` writes one, `restore` puts one in the place of what is there, which is kept aside, `make_whole` ends what a kill
+//! has cut short, and `rotate` is the gateway's part.
 
 mod archive;
+mod remainder;
 mod restore;
+mod room;
 mod rotate;
 
 use std::{
     fs,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
+
+use self::room::Room;
 
 use crate::{
     board::{
@@ -25,6 +28,7 @@ use crate::{
 
 pub use self::{
     archive::Manifest,
+    remainder::{make_whole, make_whole_if_free},
     restore::{Restored, restore},
     rotate::{Rotation, keep, newest, rotate},
 };
@@ -66,26 +70,4 @@ pub async fn make(boards: &Boards, file: &Path, now: Millis) -> Result<Made, Err
         let _ = fs::remove_file(&draft);
     }
     Ok(Made { file: file.to_owned(), manifest: written? })
-}
-
-/// A folder of a home that is gone again with this, unless it stays because of what it has come to hold.
-struct Room {
-    folder: PathBuf,
-    stays: bool,
-}
-
-impl Room {
-    fn new(home: &Path) -> Result<Self, Error> {
-        let folder = home.join(format!("backup-{}", crate::random::hex::<4>()));
-        fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        Ok(Self { folder, stays: false })
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        if !self.stays {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
-    }
 }

@@ -15,6 +15,7 @@ use kanban_console::{Action, Mode, Say};
 use tokio::runtime::Runtime;
 
 use crate::{
+    backup,
     command::{
         Kanban, Mistake, Reply, Verb, from_arguments,
         reference::{completions, man},
@@ -116,6 +117,7 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
         return Ok(Answer { stdout: written + &ran.stdout, ..ran });
     }
     let desk = local.desk()?;
+    let made_whole = backup::make_whole_if_free(&desk.boards).map_err(|error| error.to_string())?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let reply = runtime.block_on(async {
@@ -128,7 +130,8 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
         }
     });
     let ran = answer(reply);
-    Ok(Answer { stdout: written + &ran.stdout, ..ran })
+    let made_whole = made_whole.map(|said| format!("{said}\n")).unwrap_or_default();
+    Ok(Answer { stdout: written + &ran.stdout, stderr: made_whole + &ran.stderr, ..ran })
 }
 
 fn up(args: &verbs::Up, home: PathBuf, arguments: &[OsString], environment: Environment) -> Result<Answer, String> {

@@ -11,7 +11,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Room, archive};
+use super::{archive, make_whole, remainder::Remainder, room::Room};
 use crate::{
     board::{
         Boards, Error,
@@ -33,12 +33,21 @@ pub struct Restored {
 
 /// Puts the boards of a backup in the place of those of a home. No gateway may run, and no worker be at work.
 ///
+/// `step` hears of every step that has been made: a kill after any of them leaves the boards of before, or those of the
+/// backup with a remainder that the next command carries out.
+///
 /// # Errors
 /// Refuses what is no sound backup; then nothing was changed.
-pub async fn restore(boards: &Boards, file: &Path, now: Millis) -> Result<Restored, Error> {
+pub async fn restore(
+    boards: &Boards,
+    file: &Path,
+    now: Millis,
+    step: &mut (dyn FnMut(&str) + Send),
+) -> Result<Restored, Error> {
     let home = boards.home();
     // Held until the end: no gateway starts meanwhile.
     let lock = GatewayLock::take(home).await?;
+    make_whole(boards)?;
     for slug in boards.names()? {
         if let Some(task) = at_work(home, &slug)?.into_iter().next() {
             refuse!(
@@ -48,34 +57,34 @@ pub async fn restore(boards: &Boards, file: &Path, now: Millis) -> Result<Restor
         }
     }
     let mut room = Room::new(home)?;
+    step("room made");
     let manifest = archive::read(file, Some(&room.folder))?;
+    step("unpacked");
     for slug in &manifest.boards {
         let file = room.folder.join("boards").join(slug.as_str()).join(crate::board::FILE);
         check_copy(&file).await?;
         settle(&file, &home.join("boards").join(slug.as_str()).join("attachments")).await?;
+        step("settled");
     }
     boards.close().await;
     let (old, new) = (home.join("boards"), room.folder.join("boards"));
+    let kept = old.exists().then(|| free_name(home, now));
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let remainder =
+        Remainder { room: name(&room.folder), kept: kept.as_deref().map(name), current: manifest.current.clone() };
+    remainder.write(&new)?;
     sync_folders(&new)?;
-    let kept = if old.exists() {
+    step("synced");
+    room.holds_more_than_copies()?;
+    step("unmarked");
+    if kept.is_some() {
         exchange(&new, &old)?;
-        // From here on the room holds what was there before, and goes only when that has left it.
-        room.stays = true;
-        let kept = free_name(home, now);
-        fs::rename(&new, &kept)?;
-        room.stays = false;
-        Some(kept)
     } else {
         fs::rename(&new, &old)?;
-        None
-    };
-    // The next start looks every board through before it is used.
-    match fs::remove_file(home.join("clean-stop")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        Ok(()) | Err(_) => {}
     }
-    boards.set_current(&manifest.current)?;
-    File::open(home)?.sync_all()?;
+    // From here on the room holds what was there before, and goes only when that has left it.
+    room.stays = true;
+    let kept = remainder.carry_out(boards, step)?;
     drop(lock);
     Ok(Restored { manifest, kept })
 }

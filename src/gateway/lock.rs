@@ -49,7 +49,7 @@ impl GatewayLock {
     ///
     /// # Errors
     /// When nobody can tell.
-    pub(super) fn try_take(home: &Path) -> Result<Option<Self>, Error> {
+    pub(crate) fn try_take(home: &Path) -> Result<Option<Self>, Error> {
         Ok(Self::of(open(home)?)?.ok())
     }
 

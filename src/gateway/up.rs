@@ -337,12 +337,14 @@ fn platforms_of(settings: &Settings, clock: &Clock) -> Result<Vec<Arc<dyn Platfo
 async fn enter(home: &Path, socket: &Path, boards: &Boards, takeover: bool) -> Result<Taken, Error> {
     if !takeover {
         let lock = GatewayLock::take(home).await?;
+        make_whole(boards)?;
         boards.get(&BoardSlug::default()).await?;
         check(boards, home.join(CLEAN_STOP)).await?;
         return Ok(Taken { lock, from: None, _line: None });
     }
     let is_checked = check_ahead(boards).await?;
     let taken = takeover::take(home, socket).await?;
+    make_whole(boards)?;
     boards.get(&BoardSlug::default()).await?;
     let clean_stop = home.join(CLEAN_STOP);
     if is_checked {
@@ -351,6 +353,14 @@ async fn enter(home: &Path, socket: &Path, boards: &Boards, takeover: bool) -> R
         check(boards, clean_stop).await?;
     }
     Ok(taken)
+}
+
+/// Ends a restore that was cut short, and says so.
+fn make_whole(boards: &Boards) -> Result<(), Error> {
+    if let Some(said) = backup::make_whole(boards)? {
+        tracing::warn!("{said}");
+    }
+    Ok(())
 }
 
 /// Reads the boards through while another gateway may use them still. Answers whether all were: one of an older version

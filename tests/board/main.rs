@@ -22,6 +22,7 @@ mod outbox;
 mod process;
 mod quorum;
 mod races;
+mod restore;
 mod review;
 #[path = "../support/scale.rs"]
 mod scale;

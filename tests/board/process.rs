@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 /// The variable that tells such a process which folder it works in.
@@ -64,6 +65,13 @@ impl Process {
         while self.hear().is_some() {}
         assert!(self.child.wait().unwrap().success());
     }
+}
+
+/// Kills a process after a part of the time that it takes, whatever it is at.
+pub(crate) fn kill_after(mut child: Child, time: Duration) {
+    std::thread::sleep(time);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// The folder to work in; none when this process was not started by [`Process::start`].

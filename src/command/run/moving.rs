@@ -108,7 +108,7 @@ pub(super) async fn backup(desk: &Desk, caller: &Caller, args: &Backup) -> Resul
 
 pub(super) async fn restore(desk: &Desk, caller: &Caller, args: &Restore) -> Result<Reply, Error> {
     let file = typed_at(caller)?.join(&args.file);
-    let restored = backup::restore(&desk.boards, &file, desk.now()).await?;
+    let restored = backup::restore(&desk.boards, &file, desk.now(), &mut |_| {}).await?;
     note(desk, caller, &BoardSlug::default(), "restore").await?;
     if args.json {
         return Ok(Reply::json(&json!({"boards": restored.manifest.boards, "kept": restored.kept})));
