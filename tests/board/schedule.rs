@@ -1,8 +1,11 @@
 //! Schedules: when they fire, in zones whose clocks are moved, across gateways that did not run, and for whom.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU32, Ordering},
+use std::{
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32, Ordering},
+    },
 };
 
 use jiff::{Timestamp, Zoned};
@@ -16,6 +19,12 @@ use kanban_gateway::{
 use kanban_platform::{Author, Commands, Input, Request, Surface, Thread};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::{
+    fixture::dump,
+    import::{board, kanban, texts},
+    process::{report, scaled},
+};
 
 const SETTINGS: &str = "[access]\nowners = [\"fake:owner\"]\n[access.roles]\nmember = [\"fake:ann\", \"fake:bob\"]\n\
                         guest = [\"fake:eve\"]\n[profiles.bot]\ncommand = [\"true\"]\n";
@@ -247,6 +256,21 @@ const TRANSITIONS: &[(&str, &str, &str, &str, &[&str])] = &[
         "2011-12-31T12:00",
         &["2011-12-29T07:00:00-10:00", "2011-12-31T00:00:00+14:00", "2011-12-31T07:00:00+14:00"],
     ),
+    // Summer is the usual time, and the clocks go back for Ramadan and forward after it.
+    (
+        "Africa/Casablanca",
+        "30 2 * * *",
+        "2026-02-14T12:00",
+        "2026-02-16T12:00",
+        &["2026-02-15T02:30:00+01:00", "2026-02-16T02:30:00+00:00"],
+    ),
+    (
+        "Africa/Casablanca",
+        "30 2 * * *",
+        "2026-03-21T12:00",
+        "2026-03-23T12:00",
+        &["2026-03-22T03:00:00+01:00", "2026-03-23T02:30:00+01:00"],
+    ),
     // Nothing is moved.
     (
         "Asia/Kolkata",
@@ -348,6 +372,94 @@ async fn two_gateways_at_once_fire_a_time_once() {
     }
     assert_eq!(world.fired("s1").await.len(), 10);
     assert_eq!(world.query("SELECT id FROM tasks").len(), 10);
+}
+
+/// What a kill undoes is what a fault at the same statement undoes: the transaction in which a time is acted on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_firing_that_is_cut_short_at_any_statement_is_made_whole_at_the_next_look() {
+    let world = World::at("2026-05-01T09:30:00Z").await;
+    assert_eq!(world.says("ann", "/kanban schedule add 0 * * * * --tz UTC --overlap — create work").await, 0);
+    let conn = rusqlite::Connection::open(world.board.file()).unwrap();
+    let tables = texts(&conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
+    let (mut hour, mut cut) = (10, Vec::new());
+    for table in &tables {
+        for change in ["INSERT", "UPDATE", "DELETE"] {
+            let before = dump(&conn);
+            conn.execute_batch(&format!(
+                "CREATE TRIGGER fault AFTER {change} ON {table} BEGIN SELECT RAISE(ABORT, 'fault'); END"
+            ))
+            .unwrap();
+            world.time.store(millis("2026-05-01T00:00:01Z") + hour * 3_600_000, Ordering::SeqCst);
+            world.look().await;
+            let was_cut_short = dump(&conn) == before;
+            conn.execute_batch("DROP TRIGGER fault").unwrap();
+            if was_cut_short {
+                cut.push(format!("{change} {table}"));
+                world.look().await;
+            }
+            hour += 1;
+            let fired = texts(&conn, "SELECT count(*), count(DISTINCT task_id), max(nominal) FROM firings");
+            let count = hour - 10;
+            let latest = millis("2026-05-01T00:00:00Z") + (hour - 1) * 3_600_000;
+            assert_eq!(fired, [format!("{count}|{count}|{latest}")], "{change} {table}");
+            assert_eq!(texts(&conn, "SELECT count(*) FROM tasks"), [count.to_string()], "{change} {table}");
+        }
+    }
+    for statement in
+        ["INSERT tasks", "INSERT events", "INSERT firings", "UPDATE schedules", "INSERT deliveries", "INSERT audit"]
+    {
+        assert!(cut.iter().any(|cut| cut == statement), "{statement} is not among {cut:?}");
+    }
+}
+
+#[test]
+fn a_gateway_that_is_killed_while_it_fires_loses_no_time_and_fires_none_twice() {
+    let home = tempfile::tempdir().unwrap();
+    let add = ["schedule", "add", "* * * * *", "--tz", "UTC", "--missed", "all", "--overlap", "--", "create", "work"];
+    let (exit, said, notes) = kanban(home.path(), &add);
+    assert_eq!(exit, 0, "{said}{notes}");
+    let conn = board(home.path(), "default");
+    // None ran for an hour and a half.
+    conn.execute_batch("UPDATE schedules SET seen_until = seen_until - 5400000, next_at = 1").unwrap();
+    let number = |query: &str| texts(&conn, query)[0].parse::<i64>().unwrap();
+    let since = number("SELECT seen_until FROM schedules");
+    let start = || {
+        let mut gateway = Command::new(env!("CARGO_BIN_EXE_kanban"));
+        gateway
+            .arg("--home")
+            .arg(home.path())
+            .args(["up", "--console", "off"])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin");
+        gateway.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let rounds = scaled(4, 40);
+    let mut ends = Vec::new();
+    for round in 0..=rounds {
+        let mut gateway = start();
+        let target = 90 * i64::try_from(round).unwrap() / i64::try_from(rounds).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while number("SELECT count(*) FROM firings") < target {
+            assert!(std::time::Instant::now() < deadline, "round {round}: no more than {ends:?}");
+            std::thread::yield_now();
+        }
+        gateway.kill().unwrap();
+        gateway.wait().unwrap();
+        ends.push(number("SELECT count(*) FROM firings"));
+    }
+    let minutes = texts(&conn, "SELECT nominal, outcome FROM firings ORDER BY nominal");
+    let first = since - since % 60_000 + 60_000;
+    let expected: Vec<_> =
+        (0..).take(minutes.len()).map(|minute| format!("{}|fired", first + minute * 60_000)).collect();
+    assert_eq!(minutes, expected, "each minute once");
+    let tasks = number("SELECT count(*) FROM tasks");
+    assert_eq!(number("SELECT count(DISTINCT task_id) FROM firings"), tasks);
+    assert_eq!(usize::try_from(tasks).unwrap(), minutes.len());
+    assert!(minutes.len() >= 90);
+    report(&format!(
+        "{} kills of a gateway while it fired, after {ends:?} firings: {tasks} times, each with one task",
+        rounds + 1
+    ));
 }
 
 #[tokio::test]
