@@ -55,6 +55,9 @@
 //! 20. A time of a schedule fires once: `tests/board/schedule.rs::two_gateways_at_once_fire_a_time_once`.
 //! 21. What is brought in comes in whole, once, and leaves its source as it was:
 //!     `tests/board/import.rs::an_import_that_is_killed_at_any_statement_leaves_nothing_half_done`.
+//! 22. A board of any version comes up with all that it held, and a backup takes its place whole:
+//!     `tests/board/upgrade.rs::a_board_of_every_version_comes_up_whole_and_works`,
+//!     `tests/board/restore.rs::a_restore_that_is_killed_after_any_step_leaves_the_old_boards_or_the_new_ones`.
 
 #![deny(clippy::significant_drop_in_scrutinee)]
 #![deny(unsafe_code)]

@@ -28,3 +28,4 @@ mod review;
 mod scale;
 mod schedule;
 mod states;
+mod upgrade;

@@ -234,7 +234,7 @@ fn first_board() -> tempfile::TempDir {
     let conn = rusqlite::Connection::open(folder.path().join("board.db")).unwrap();
     conn.execute_batch("PRAGMA journal_mode = WAL").unwrap();
     conn.execute_batch(include_str!("../../migrations/sqlite/0001_board.sql")).unwrap();
-    conn.execute_batch(include_str!("../fixtures/board-of-schema-1.sql")).unwrap();
+    conn.execute_batch(include_str!("../fixtures/boards/0001_posts.sql")).unwrap();
     conn.execute_batch("PRAGMA application_id = 1263419982; PRAGMA user_version = 1").unwrap();
     folder
 }
