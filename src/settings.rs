@@ -119,6 +119,7 @@ impl Settings {
         });
         let profiles = Profiles::new(profiles.collect::<Vec<_>>());
         check_resident(&chat, &names, &profiles, &mut Reader::at(&merged, &["chat"], &mut findings));
+        check_orchestrator(&dispatch, &names, &mut Reader::at(&merged, &["dispatch"], &mut findings));
         check_assignee(&dispatch, &names, &profiles, &mut Reader::at(&merged, &["dispatch"], &mut findings));
 
         let Findings { rows, problems, .. } = findings;
@@ -173,6 +174,15 @@ fn check_resident(chat: &Chat, profiles: &BTreeSet<&str>, usable: &Profiles, rea
         let hint = nearest(name.as_str(), profiles.iter().copied())
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         reader.refuse("agent", &format!("there is no profile `{name}`{hint}"));
+    }
+}
+
+fn check_orchestrator(dispatch: &Dispatch, profiles: &BTreeSet<&str>, reader: &mut Reader<'_>) {
+    let Some(name) = dispatch.orchestrator.as_ref().map(ProfileName::as_str) else { return };
+    if !profiles.contains(name) {
+        let hint = nearest(name, profiles.iter().copied())
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        reader.refuse("orchestrator", &format!("there is no profile `{name}`{hint}"));
     }
 }
 

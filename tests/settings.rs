@@ -204,6 +204,10 @@ fn wrong_values_name_the_key_what_was_got_what_was_expected_and_where() {
             "`dispatch.default_assignee` (HOME/kanban.toml): there is no profile `scirpt`; did you mean `script`?",
         ),
         (
+            "[dispatch]\norchestrator = \"clade\"",
+            "`dispatch.orchestrator` (HOME/kanban.toml): there is no profile `clade`; did you mean `claude`?",
+        ),
+        (
             "[workspaces]\nroots = [\"work\"]",
             "`workspaces.roots` (HOME/kanban.toml): got `work`, expected an absolute path without `~` and `..`, as in `\"/srv/work\"`",
         ),

@@ -259,9 +259,25 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets the talk of a profile in a thread begin anew, since its agent does not know the session any more.
-    pub async fn drop_session(&mut self, turn: &Turn) -> Result<(), Error> {
+    /// Lets the talk of a profile in a thread begin anew, since its agent does not know the session any more, and says so.
+    pub async fn drop_session(&mut self, turn: &Turn, now: Millis) -> Result<(), Error> {
         sql!(self, DROP_SESSION, turn.thread_id, &turn.profile; execute);
-        Ok(())
+        let said = format!(
+            "@{} does not know the session any more in which this talk went on: it begins anew, without what was said before",
+            turn.profile
+        );
+        let post = Post {
+            delivery: String::new(),
+            thread: turn.thread(),
+            kind: PostKind::News,
+            body: vec![Block::Text(said)],
+            buttons: Vec::new(),
+            private: false,
+            task: None,
+            event: Some("session_gone".to_owned()),
+            urgency: Urgency::News,
+            prompts: false,
+        };
+        self.owe(turn.thread_id, post, Vec::new(), now).await.map(drop)
     }
 }

@@ -74,6 +74,22 @@ fn a_plain_message_is_a_turn_and_the_talk_goes_on_in_its_session() {
 }
 
 #[test]
+fn a_talk_whose_session_is_gone_begins_anew_and_says_so() {
+    let home = home_with_bot(ECHO, "[chat]\nagent = \"bot\"");
+    let settings = fs::read_to_string(home.path("kanban.toml")).unwrap();
+    home.settings(&format!("{settings}gone_pattern = [\"no such session\"]\n"));
+    let _gateway = home.up();
+    home.say_in("shop", "my name is Ann").ok();
+    wait_for_text(&home, "shop", "you said: my name is Ann");
+    home.program("bot", &format!("if test $1 = again; then echo no such session; exit 1; fi; {ECHO}"));
+    home.say_in("shop", "who am I?").ok();
+    wait_for_text(&home, "shop", "you said: who am I?");
+    let told = |text: &String| text.contains("@bot does not know the session any more");
+    assert_eq!(texts(&home, "shop").iter().filter(|text| told(text)).count(), 1, "{:?}", texts(&home, "shop"));
+    assert_eq!(states(&home), ["done", "done"]);
+}
+
+#[test]
 fn an_agent_is_turned_on_for_a_place_and_off_again() {
     let home = home_with_bot(ECHO, "");
     let _gateway = home.up();

@@ -173,7 +173,7 @@ impl Run {
             if !known.is_some_and(|known| known.goes_on) {
                 return Ok::<_, Error>(false);
             }
-            tx.drop_session(turn).await?;
+            tx.drop_session(turn, self.desk.now()).await?;
             tx.commit().await?;
             Ok(true)
         };
