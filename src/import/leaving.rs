@@ -25,10 +25,11 @@ use crate::{
 
 /// The tables of a dump, in their order. What belongs to a gateway's talk with platforms stays here: posts and the messages
 /// that they have become, buttons, turns, requests, and codes for pairing.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 21] = [
     "meta",
     "tasks",
     "links",
+    "quorums",
     "runs",
     "comments",
     "events",
@@ -38,6 +39,9 @@ const TABLES: [&str; 17] = [
     "incoming",
     "threads",
     "watches",
+    "schedules",
+    "firings",
+    "parked_profiles",
     "workplaces",
     "pins",
     "grants",
@@ -46,7 +50,7 @@ const TABLES: [&str; 17] = [
 ];
 
 /// Columns that hold JSON, which is shown as such.
-const JSON: [&str; 5] = ["skills", "payload", "metadata", "choices", "file"];
+const JSON: [&str; 6] = ["skills", "payload", "metadata", "choices", "file", "command"];
 
 /// What lets somebody do something is no part of a dump.
 const SECRET: [&str; 1] = ["token_hash"];

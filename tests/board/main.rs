@@ -18,6 +18,7 @@ mod hold;
 mod import;
 mod invariants;
 mod migrations;
+mod moving;
 mod outbox;
 mod process;
 mod quorum;
