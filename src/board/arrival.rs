@@ -1,6 +1,5 @@
 //! Rows that come from another system, put down as they are: no thread is told, and nothing follows from them by itself.
 
-use kanban_platform::Thread;
 use serde_json::Value;
 
 use crate::{
@@ -17,7 +16,6 @@ use crate::{
         run::{Outcome, Run},
         statements::*,
         task::{BlockKind, Status, Task},
-        thread::{Following, Why},
     },
     clock::Millis,
 };
@@ -136,19 +134,6 @@ impl Tx {
     /// Every link, from parent to child.
     pub async fn links(&mut self) -> Result<Vec<(TaskId, TaskId)>, Error> {
         Ok(sql!(self, ALL_LINKS; fetch_all))
-    }
-
-    /// Lets a thread follow a task from now on, unless it does. Answers whether it is new.
-    pub async fn put_watch(
-        &mut self,
-        thread: &Thread,
-        task: &TaskId,
-        user: Option<&str>,
-        now: Millis,
-    ) -> Result<bool, Error> {
-        let thread = self.thread_id(thread, now).await?;
-        let following = Following { task: Some(task.clone()), ..Following::default() };
-        self.follow(thread, &following, &Why::Asked, user, now).await
     }
 
     /// Sends a task that nothing but its parents holds back to where it belongs, and one that is to be looked at, or that

@@ -153,17 +153,18 @@ impl Tx {
         Ok(is_new)
     }
 
-    /// The same for the place where a task was created, which keeps to what it has chosen before.
-    pub async fn watch_created(
+    /// The same for one task, where a thread that follows it already keeps to what it has chosen before.
+    pub async fn watch_unless_followed(
         &mut self,
         thread: &Thread,
         task: &TaskId,
+        why: &Why,
         user: Option<&str>,
         now: Millis,
     ) -> Result<bool, Error> {
         let thread = self.thread_id(thread, now).await?;
         let following = Following { task: Some(task.clone()), ..Following::default() };
-        self.follow(thread, &following, &Why::Created, user, now).await
+        self.follow(thread, &following, why, user, now).await
     }
 
     /// Adds a watch, unless there is one. Answers whether it is new.

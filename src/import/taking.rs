@@ -18,6 +18,7 @@ use crate::{
         event::Kind,
         run::{Outcome, Run},
         task::Status,
+        thread::Why,
     },
     clock::Millis,
 };
@@ -356,7 +357,8 @@ impl Hand<'_> {
             if self.is_left(WATCHES, "watch", taken, &watch.task) {
                 continue;
             }
-            let is_new = self.tx.put_watch(&watch.thread, &watch.task, watch.user.as_deref(), self.now).await?;
+            let user = watch.user.as_deref();
+            let is_new = self.tx.watch_unless_followed(&watch.thread, &watch.task, &Why::Asked, user, self.now).await?;
             (self.step)(WATCHES);
             self.note("watch", taken, &watch.task, None).await?;
             if is_new {

@@ -12,6 +12,7 @@ use crate::{
         pin::Pinned,
         quorum::Quorum,
         task::{Status, WorkspaceKind},
+        thread::Why,
     },
     clock::Millis,
     command::{
@@ -187,7 +188,7 @@ pub(super) async fn create(
         None => true,
     };
     if let (Some(thread), false) = (caller.thread(), hears_elsewhere) {
-        tx.watch_created(thread, &task.id, Some(caller.actor.name()), now).await?;
+        tx.watch_unless_followed(thread, &task.id, &Why::Created, Some(caller.actor.name()), now).await?;
     }
     let assignee = task.assignee.as_ref().map_or("-".to_owned(), ToString::to_string);
     let (id, status) = (&task.id, task.status);
