@@ -40,7 +40,10 @@ async fn a_worker_that_succeeds_is_recorded_as_such() {
     assert_eq!(shim::exit_record(&rig.rundir()), Some(exit));
     assert_eq!(fs::metadata(&rig.spec.log).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(rig.rundir()).unwrap().permissions().mode() & 0o777, 0o700);
-    assert_eq!(fs::metadata(rig.rundir().join("spec.json")).unwrap().permissions().mode() & 0o777, 0o600);
+    for name in ["spec.json", "begun", "exit.json"] {
+        assert_eq!(fs::metadata(rig.rundir().join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+        assert!(!rig.rundir().join(format!("{name}.new")).exists(), "{name} is put in its place whole");
+    }
 }
 
 #[tokio::test]
@@ -409,6 +412,21 @@ async fn calls_are_kept_while_no_gateway_runs_and_sent_in_order_when_it_is_back(
     assert_eq!((&last["call"], &last["argv"][0]), (&json!(3), &json!("complete")));
     end(&mut watch).await;
     assert_eq!(shim::pending_calls(&rig.rundir()).unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_gateway_has_a_limit_in_bytes_which_the_refusal_names() {
+    let mut rig = caller(
+        "for n in 1 2 3 4 5; do head -c 15000000 /dev/zero | tr '\\0' x | call_with_stdin comment t_1 -; done\n\
+         call comment t_1 small",
+    );
+    assert_eq!(rig.run().await.code, Some(0));
+    let answers = answers(&rig);
+    assert_eq!(answers.iter().map(|answer| answer.exit).collect::<Vec<_>>(), [0, 0, 0, 0, 1, 0]);
+    assert!(answers[4].stderr.contains("more than 67108864 bytes; this one was not kept"), "{}", answers[4].stderr);
+    let kept = shim::pending_calls(&rig.rundir()).unwrap();
+    let sizes: Vec<_> = kept.iter().map(|call| (call.call, call.stdin.as_ref().map_or(0, String::len))).collect();
+    assert_eq!(sizes, [(1, 15_000_000), (2, 15_000_000), (3, 15_000_000), (4, 15_000_000), (5, 0)]);
 }
 
 #[tokio::test]

@@ -30,6 +30,14 @@ pub struct Call {
     pub stdin: Option<String>,
 }
 
+impl Call {
+    /// How much of it there is to keep. Many empty words take up room as well.
+    fn bytes(&self) -> u64 {
+        let words = self.argv.iter().chain(&self.stdin);
+        words.map(|text| (size_of::<String>() + text.len()) as u64).sum()
+    }
+}
+
 /// Answers the calls of a run that change the board and whose answer its shim has not seen, in their order. The gateway
 /// applies them when the shim is gone, each number once.
 ///
@@ -89,6 +97,12 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How many calls wait for the gateway at most.
 const MOST_KEPT: usize = 4096;
 
+/// How many bytes the calls that wait for the gateway have at most, all together.
+const MOST_KEPT_BYTES: u64 = 64 << 20;
+
+/// How many bytes of calls that are done stay in the journal at most.
+const LONG_JOURNAL: u64 = 1 << 20;
+
 /// The time between two attempts while calls are kept.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -106,6 +120,8 @@ struct Line {
     journal: Journal,
     next: u64,
     waiting: VecDeque<Waiting>,
+    /// The bytes of the calls in `waiting`.
+    bytes: u64,
     /// Whether the last attempt met no gateway; then all that wait are kept calls.
     away: bool,
     closed: bool,
@@ -121,7 +137,7 @@ struct Waiting {
 impl Calls {
     pub(super) fn new(rundir: &Path, spec: &Spec, signs: Signs) -> Self {
         let journal = Journal { path: rundir.join(JOURNAL), file: None };
-        let line = Line { journal, next: 1, waiting: VecDeque::new(), away: false, closed: false };
+        let line = Line { journal, next: 1, waiting: VecDeque::new(), bytes: 0, away: false, closed: false };
         Self {
             run: spec.run,
             token: spec.token.clone(),
@@ -151,10 +167,20 @@ impl Calls {
             );
         }
         let call = Call { call: number, argv, stdin };
+        if line.bytes + call.bytes() > MOST_KEPT_BYTES {
+            return Answer::refused(
+                1,
+                format!(
+                    "calls of {} bytes wait for the gateway already, and with this one they would be more than {MOST_KEPT_BYTES} bytes; this one was not kept",
+                    line.bytes
+                ),
+            );
+        }
         if changes && let Err(error) = line.journal.append(&Entry::Call(call.clone())) {
             return Answer::refused(1, format!("the call cannot be kept ({error}); nothing was changed"));
         }
         line.next += 1;
+        line.bytes += call.bytes();
         if line.away {
             line.waiting.push_back(Waiting { call, changes, caller: None });
             return kept(number);
@@ -212,9 +238,13 @@ impl Line {
     fn answered(&mut self, answer: Answer) {
         self.away = false;
         let Some(first) = self.waiting.pop_front() else { return };
+        self.bytes -= first.call.bytes();
         if first.changes {
             // Without this line the gateway is asked again, and knows the number.
             let _ = self.journal.note(&Entry::Done { done: first.call.call });
+            if !self.waiting.iter().any(|waiting| waiting.changes) {
+                self.journal.clear_if_long();
+            }
         }
         if let Some(caller) = first.caller {
             let _ = caller.send(answer);
@@ -228,6 +258,7 @@ impl Line {
             }
         }
         self.waiting.retain(|waiting| waiting.changes);
+        self.bytes = self.waiting.iter().map(|waiting| waiting.call.bytes()).sum();
         self.away = !self.waiting.is_empty();
     }
 }
@@ -274,6 +305,16 @@ impl Journal {
         let file = self.open()?;
         let before = file.metadata()?.len();
         write_line(file, entry).or_else(|_| file.set_len(before))
+    }
+
+    /// Empties a journal in which nothing is pending, so that a long run does not fill the disk. What comes back after a power
+    /// loss is sent again, and the gateway knows the numbers.
+    fn clear_if_long(&mut self) {
+        if let Some(file) = &self.file
+            && file.metadata().is_ok_and(|found| found.len() > LONG_JOURNAL)
+        {
+            let _ = file.set_len(0);
+        }
     }
 
     fn open(&mut self) -> io::Result<&mut File> {

@@ -24,6 +24,7 @@ use tokio::{
 use super::{
     Answer, Exit, SOCKET_VARIABLE, Spec, Token, VERB, cgroup, exit_record, keeper,
     protocol::{self, Notice, Request},
+    record::write_whole,
     spec::make_private,
 };
 use crate::process::{self, Identity};
@@ -37,16 +38,18 @@ const SOCKET_AWAY: Duration = Duration::from_millis(200);
 /// Longer than the shim waits for the gateway, so that the shim's answer is heard.
 const CALL_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Writes the specification into a new run directory and binds the run's socket, so that [`watch`] works from here on.
+/// Writes the specification into a new run directory, durably, and binds the run's socket, so that [`watch`] works from here
+/// on.
 ///
 /// # Errors
 /// When a directory, the file or the socket cannot be made.
 pub fn prepare(rundir: &Path, spec: &Spec) -> io::Result<UnixListener> {
     make_private(rundir)?;
-    let draft = rundir.join("spec.json.new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    io::Write::write_all(&mut file, &serde_json::to_vec(spec)?)?;
-    fs::rename(&draft, rundir.join(Spec::FILE))?;
+    write_whole(rundir, Spec::FILE, &serde_json::to_vec(spec)?)?;
+    if let Some(runs) = rundir.parent() {
+        // The entry of the directory itself.
+        fs::File::open(runs)?.sync_all()?;
+    }
     // A socket left by a machine that stopped is in the way; anything else is not ours to remove.
     if fs::symlink_metadata(&spec.socket).is_ok_and(|found| found.file_type().is_socket()) {
         fs::remove_file(&spec.socket)?;

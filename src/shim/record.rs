@@ -46,7 +46,7 @@ pub fn exit_record(rundir: &Path) -> Option<Exit> {
 /// Notes that the worker is about to be started, and who its shim is. Without the note and without a record, no worker
 /// ever was.
 pub(super) fn begin(rundir: &Path, shim: &Identity) -> io::Result<()> {
-    File::create(rundir.join(BEGUN))?.write_all(&serde_json::to_vec(shim)?)
+    write_whole(rundir, BEGUN, &serde_json::to_vec(shim)?)
 }
 
 /// The shim of a run as it introduced itself; nothing before it has begun.
@@ -59,13 +59,18 @@ pub fn has_begun(rundir: &Path) -> bool {
     rundir.join(BEGUN).exists()
 }
 
-/// Writes the record so that it is there whole or not at all, also after a power loss.
+/// Writes the record.
 pub(super) fn write(rundir: &Path, exit: &Exit) -> io::Result<()> {
-    let draft = rundir.join("exit.json.new");
+    write_whole(rundir, FILE, &serde_json::to_vec(exit)?)
+}
+
+/// Writes a file of a run's directory so that it is there whole or not at all, also after a power loss.
+pub(super) fn write_whole(rundir: &Path, name: &str, text: &[u8]) -> io::Result<()> {
+    let draft = rundir.join(format!("{name}.new"));
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(&serde_json::to_vec(exit)?)?;
+    file.write_all(text)?;
     file.sync_all()?;
-    fs::rename(&draft, rundir.join(FILE))?;
+    fs::rename(&draft, rundir.join(name))?;
     File::open(rundir)?.sync_all()
 }
 
