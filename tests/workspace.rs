@@ -296,6 +296,37 @@ async fn what_is_stashed_or_half_done_keeps_a_worktree() {
     remove_worktree(&path).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_submodule_in_a_worktree_is_looked_at_and_nothing_that_it_names_is_run() {
+    let (repository, library) = (Repository::new(), Repository::new());
+    let path = worktree(Some(repository.path()), None).await.unwrap();
+    let url = library.path().display().to_string();
+    git(&path, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "library"]);
+    git(&path, &["commit", "--quiet", "-m", "library"]);
+    git(repository.path(), &["merge", "--quiet", "kanban/t_1"]);
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), None);
+
+    let ran = library.path().join("ran");
+    let inside = path.join("library");
+    let folder = PathBuf::from(git(&inside, &["rev-parse", "--absolute-git-dir"]));
+    fs::create_dir_all(folder.join("info")).unwrap();
+    fs::write(folder.join("info/attributes"), "readme filter=own\n").unwrap();
+    git(&inside, &["config", "filter.own.clean", &format!("touch '{}'; cat", ran.display())]);
+    // With another time git compares what the file holds.
+    let file = fs::File::options().write(true).open(inside.join("readme")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), None);
+    assert!(!ran.exists(), "the filter of a submodule was run");
+
+    fs::write(inside.join("readme"), "changed").unwrap();
+    fs::write(inside.join("new"), "").unwrap();
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), Some(Unsaved::Files(2)));
+    // A link in its place is a change, and leads nowhere.
+    fs::remove_dir_all(&inside).unwrap();
+    symlink("..", &inside).unwrap();
+    assert_eq!(worktree_is_clean(&path).await.unwrap(), Some(Unsaved::Files(1)));
+}
+
 fn task() -> TaskId {
     "t_1".parse().unwrap()
 }

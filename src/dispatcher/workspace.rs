@@ -2,6 +2,7 @@
 
 mod git;
 mod opened;
+mod program;
 mod reach;
 mod scratch;
 mod supplies;

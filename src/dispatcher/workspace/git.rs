@@ -1,23 +1,23 @@
 //! Worktrees: one per task, on a branch of its own, never removed with work that exists nowhere else.
 
 use std::{
+    collections::HashSet,
+    ffi::OsStr,
     fmt, fs,
     io::Write,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
 };
 
-use tokio::{process::Command, time};
-
-use super::{Refusal, require_absolute};
+use super::{
+    Refusal,
+    program::{git, git_on_files, git_output},
+    require_absolute,
+};
 use crate::board::id::TaskId;
 
 /// The directory of a repository that holds the worktrees which we made.
 const FOLDER: &str = ".worktrees";
-
-/// How long one git command may take.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) async fn prepare(base: &Path, branch: Option<&str>, task: &TaskId) -> Result<PathBuf, Refusal> {
     require_absolute(base, "worktree")?;
@@ -101,9 +101,7 @@ pub async fn repository_around(path: &Path) -> Result<PathBuf, Refusal> {
 /// # Errors
 /// When git cannot tell; then nothing may be removed.
 pub async fn worktree_is_clean(path: &Path) -> Result<Option<Unsaved>, Refusal> {
-    // Whatever the settings of the repository hide from people.
-    let status = git(path, &["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=none"]).await?;
-    let files = status.lines().count();
+    let files = changed_files(path).await?;
     if files > 0 {
         return Ok(Some(Unsaved::Files(files)));
     }
@@ -132,6 +130,34 @@ pub async fn worktree_is_clean(path: &Path) -> Result<Option<Unsaved>, Refusal> 
     }
 }
 
+/// Counts the files that were changed or added and not committed, those of submodules too.
+async fn changed_files(path: &Path) -> Result<usize, Refusal> {
+    let path = &fs::canonicalize(path).map_err(|error| Refusal::io("use", path, &error))?;
+    let mut files = 0;
+    let mut places = vec![path.clone()];
+    let mut seen = HashSet::new();
+    while let Some(place) = places.pop() {
+        let place = fs::canonicalize(&place).map_err(|error| Refusal::io("use", &place, &error))?;
+        // A link in the place of a submodule leads to what is none, or round in circles.
+        if !place.starts_with(path) || !seen.insert(place.clone()) {
+            continue;
+        }
+        // Whatever the settings of the repository hide from people. Git would look into a submodule by itself, and run what
+        // the configuration there names.
+        let arguments = ["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=dirty"];
+        files += git_on_files(&place, &arguments).await?.lines().count();
+        let listed = git_output(&place, &["ls-files", "--stage", "-z"], &[]).await?;
+        let entries = listed.split(|byte| *byte == 0).filter(|entry| entry.starts_with(SUBMODULE));
+        let names = entries.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1));
+        let submodules = names.map(|name| place.join(OsStr::from_bytes(name)));
+        places.extend(submodules.filter(|submodule| submodule.join(".git").exists()));
+    }
+    Ok(files)
+}
+
+/// How an entry of the index begins that is the commit of another repository.
+const SUBMODULE: &[u8] = b"160000 ";
+
 /// Removes a worktree that we made, if nothing would be lost with it. Its branch stays.
 ///
 /// # Errors
@@ -144,7 +170,7 @@ pub async fn remove_worktree(path: &Path) -> Result<(), Refusal> {
     let repository = Repository::around(top).await?;
     let path = repository.own_worktree(path).await?;
     let Some(lost) = worktree_is_clean(&path).await? else {
-        return git(&repository.top, &["worktree", "remove", "--", text(&path)?]).await.map(drop);
+        return git_on_files(&repository.top, &["worktree", "remove", "--", text(&path)?]).await.map(drop);
     };
     Err(Refusal::new(format!(
         "`{}` was kept: it has {lost}; save them, or remove it with `git worktree remove --force`",
@@ -229,7 +255,7 @@ impl Repository {
                 self.top.display()
             )));
         }
-        git(&self.top, &arguments).await.map(drop)
+        git_on_files(&self.top, &arguments).await.map(drop)
     }
 
     /// Keeps our folder out of the person's `git status` and `git add`.
@@ -290,42 +316,6 @@ fn number(path: &Path, counted: &str) -> Result<usize, Refusal> {
 
 fn text(path: &Path) -> Result<&str, Refusal> {
     path.to_str().ok_or_else(|| Refusal::new(format!("`{}` is not valid UTF-8", path.display())))
-}
-
-/// Runs git in a directory and answers its output without the last line's end.
-async fn git(directory: &Path, arguments: &[&str]) -> Result<String, Refusal> {
-    let shown = || format!("`git {}` in `{}`", arguments.join(" "), directory.display());
-    let mut command = Command::new("git");
-    // The repository is a worker's to write, and what it says is not run here: it would act as the gateway, with all that
-    // the gateway may do and knows.
-    let kept = ["PATH", "HOME", "USER", "LANG", "TMPDIR", "XDG_CONFIG_HOME"];
-    #[expect(clippy::disallowed_methods, reason = "they are handed on to git, and not read")]
-    let kept = std::env::vars_os().filter(|(name, _)| kept.iter().any(|kept| name == kept));
-    command
-        .env_clear()
-        .envs(kept)
-        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
-        .arg("-C")
-        .arg(directory)
-        .args(arguments)
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let output = time::timeout(DEADLINE, command.output())
-        .await
-        .map_err(|_| Refusal::new(format!("{} took more than {} s", shown(), DEADLINE.as_secs())))?
-        .map_err(|error| {
-            Refusal::new(format!("cannot run `git`: {error}; install git, or use `--workspace scratch`"))
-        })?;
-    if !output.status.success() {
-        let error = String::from_utf8_lossy(&output.stderr);
-        return Err(Refusal::new(format!("{} failed: {}", shown(), error.trim())));
-    }
-    let output =
-        String::from_utf8(output.stdout).map_err(|_| Refusal::new(format!("{} printed no valid UTF-8", shown())))?;
-    Ok(output.trim_end_matches('\n').to_owned())
 }
 
 #[cfg(test)]
