@@ -157,6 +157,12 @@ impl Tx {
         Ok(sql!(self, ATTACHMENTS, id; fetch_all))
     }
 
+    /// Where the files lie that any row of the board names.
+    pub async fn stored_files(&mut self) -> Result<Vec<String>, Error> {
+        let rows: Vec<(String,)> = sql!(self, STORED_FILES; fetch_all);
+        Ok(rows.into_iter().map(|(path,)| path).collect())
+    }
+
     /// Removes the row and answers it, so that the file can be removed once this is committed.
     pub async fn attachment(&mut self, attachment: i64) -> Result<Option<Attachment>, Error> {
         Ok(sql!(self, ATTACHMENT, attachment; fetch_optional))

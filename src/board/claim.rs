@@ -196,6 +196,17 @@ impl Tx {
         Ok(sql!(self, WORKTREES; fetch_all))
     }
 
+    /// The worktrees that tasks were given which are deleted by now.
+    pub async fn left_worktrees(&mut self) -> Result<Vec<(TaskId, String)>, Error> {
+        Ok(sql!(self, LEFT_WORKTREES; fetch_all))
+    }
+
+    /// Forgets a worktree of a deleted task: it is gone.
+    pub async fn forget_worktree(&mut self, path: &str) -> Result<(), Error> {
+        sql!(self, FORGET_WORKTREE, path; execute);
+        Ok(())
+    }
+
     /// Whether a schedule has ended or a claim has expired.
     pub async fn is_something_due(&mut self, now: Millis) -> Result<bool, Error> {
         let (due,): (i64,) = sql!(self, SOMETHING_DUE, now; fetch_one);

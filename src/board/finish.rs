@@ -238,6 +238,8 @@ impl Tx {
             DELETE_REVIEWS_OF,
             DELETE_MESSAGES_OF,
             DELETE_INCOMING_OF,
+            // They may hold work that is nowhere else, so they stay until somebody clears up.
+            LEAVE_WORKTREES_OF,
             DELETE_RUNS_OF,
             // What a thread is still owed is sent all the same.
             DELETE_SETTLED_DELIVERIES_OF,

@@ -46,11 +46,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     (14, include_str!("../../migrations/sqlite/0014_budgets.sql")),
     (15, include_str!("../../migrations/sqlite/0015_schedules.sql")),
     (16, include_str!("../../migrations/sqlite/0016_quorums.sql")),
-    (VERSION, include_str!("../../migrations/sqlite/0017_arrivals.sql")),
+    (17, include_str!("../../migrations/sqlite/0017_arrivals.sql")),
+    (VERSION, include_str!("../../migrations/sqlite/0018_left_worktrees.sql")),
 ];
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 17;
+pub const VERSION: i64 = 18;
 
 /// What a database says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -302,6 +302,12 @@ statements! {
         AND worker_pid IS NULL";
     WORKTREES = "SELECT DISTINCT tasks.id, tasks.status, runs.workspace FROM tasks JOIN runs ON runs.task_id = tasks.id \
         WHERE tasks.workspace_kind = 'worktree' AND runs.workspace IS NOT NULL ORDER BY tasks.id, runs.workspace";
+    LEAVE_WORKTREES_OF = "INSERT INTO left_worktrees (path, task_id) SELECT DISTINCT runs.workspace, runs.task_id \
+        FROM runs JOIN tasks ON tasks.id = runs.task_id \
+        WHERE runs.task_id = $1 AND tasks.workspace_kind = 'worktree' AND runs.workspace IS NOT NULL \
+        ON CONFLICT (path) DO UPDATE SET task_id = excluded.task_id";
+    LEFT_WORKTREES = "SELECT task_id, path FROM left_worktrees ORDER BY task_id, path";
+    FORGET_WORKTREE = "DELETE FROM left_worktrees WHERE path = $1";
     RUN_WORKSPACE = "UPDATE runs SET workspace = $2 WHERE id = $1";
     HEARTBEAT = "UPDATE runs SET last_heartbeat_at = $2, heartbeat_note = coalesce($3, heartbeat_note), \
         claim_expires = CASE WHEN claim_expires < $4 THEN $4 ELSE claim_expires END WHERE id = $1 AND ended_at IS NULL";
@@ -362,6 +368,7 @@ statements! {
         AND (tasks.tenant IS NULL OR child.tenant IS NULL OR tasks.tenant = child.tenant)) ORDER BY task_id, id";
     FILE_IN_THREAD = "SELECT id FROM deliveries WHERE thread_id = $1 AND task_id = $2 AND event = 'file' AND instr(post, $3) > 0 LIMIT 1";
     ATTACHMENTS = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments WHERE task_id = $1 ORDER BY id";
+    STORED_FILES = "SELECT stored_path FROM attachments";
     ATTACHMENT = "SELECT id, task_id, filename, stored_path, content_type, size, uploaded_by, created_at, run_id FROM attachments WHERE id = $1";
     DELETE_ATTACHMENT = "DELETE FROM attachments WHERE id = $1";
     DELETE_LINKS_OF = "DELETE FROM links WHERE parent_id = $1 OR child_id = $1";

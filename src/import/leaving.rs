@@ -25,7 +25,7 @@ use crate::{
 
 /// The tables of a dump, in their order. What belongs to a gateway's talk with platforms stays here: posts and the messages
 /// that they have become, buttons, turns, requests, and codes for pairing.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 22] = [
     "meta",
     "tasks",
     "links",
@@ -43,6 +43,7 @@ const TABLES: [&str; 21] = [
     "firings",
     "parked_profiles",
     "workplaces",
+    "left_worktrees",
     "pins",
     "grants",
     "arrivals",

@@ -80,6 +80,7 @@ fn key<'r>(table: &str, row: &'r Cells) -> Vec<&'r Value> {
         "parked_profiles" => &["profile"],
         "firings" => &["schedule_id", "nominal"],
         "arrivals" => &["kind", "key"],
+        "left_worktrees" => &["path"],
         _ => &["id"],
     };
     names.iter().filter_map(|name| row.get(*name)).collect()

@@ -1,6 +1,12 @@
 //! `gc`: removes what ended tasks have left behind, and says what it keeps and why.
 
-use std::{collections::HashSet, fs, path::Path, time::Duration};
+use std::{
+    collections::HashSet,
+    fs::{self, Metadata},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -17,6 +23,9 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// How long the audit tells of what was done.
 const AUDIT_LIFE: i64 = 365 * DAY;
+
+/// How old a stored file is at least that is taken for one which nothing will refer to: it is stored before its row is written.
+const STORING: Duration = Duration::from_secs(60 * 60);
 
 /// One place that a task was given, and what becomes of it.
 struct Place {
@@ -50,7 +59,14 @@ pub(super) async fn run(desk: &Desk, board: &Board, args: &Gc) -> Result<Reply, 
     let at_work = at_work(desk.home(), board.slug())?;
     let mut places = scratches(board, &at_work, args.dry_run).await?;
     places.extend(worktrees(board, &at_work, args.dry_run).await?);
+    let left = left_worktrees(board, &at_work, args.dry_run).await?;
+    let gone: Vec<String> = left.iter().filter(|place| place.kept.is_none()).map(|place| place.path.clone()).collect();
+    places.extend(left);
+    places.extend(orphans(board, now, args.dry_run).await?);
     let mut tx = board.write().await?;
+    for path in &gone {
+        tx.forget_worktree(path).await?;
+    }
     let events = tx.forget(now - i64::from(args.event_retention_days) * DAY, now).await?;
     tx.forget_audit(now - AUDIT_LIFE).await?;
     if args.dry_run {
@@ -91,8 +107,12 @@ fn document(places: &[Place], events: u64, logs: usize, is_dry: bool) -> Value {
 fn told(places: &[Place], events: u64, logs: usize, is_dry: bool) -> Reply {
     let gone = |kind: &str| places.iter().filter(|place| place.kept.is_none() && place.kind == kind).count();
     let (scratches, worktrees) = (gone("scratch"), gone("worktree"));
+    let files = match gone("file") {
+        0 => String::new(),
+        files => format!(", {files} stored file(s) that nothing refers to"),
+    };
     let mut text = format!(
-        "{}: {scratches} workspace(s), {worktrees} worktree(s), {events} event row(s), {logs} log file(s) {}",
+        "{}: {scratches} workspace(s), {worktrees} worktree(s), {events} event row(s), {logs} log file(s){files} {}",
         if is_dry { "GC dry run" } else { "GC complete" },
         if is_dry { "would be removed" } else { "removed" }
     );
@@ -116,7 +136,11 @@ fn told(places: &[Place], events: u64, logs: usize, is_dry: bool) -> Reply {
 }
 
 fn noun(kind: &str) -> &str {
-    if kind == "scratch" { "workspace" } else { kind }
+    match kind {
+        "scratch" => "workspace",
+        "file" => "stored file",
+        kind => kind,
+    }
 }
 
 /// The scratch workspaces. Those of archived and of deleted tasks go.
@@ -168,18 +192,88 @@ async fn worktrees(board: &Board, at_work: &HashSet<TaskId>, is_dry: bool) -> Re
             Kept::new("at_work", "its worker is not gone yet")
         } else if !matches!(status, Status::Done | Status::Archived) {
             Kept::new("open_task", format!("its task is {status}"))
-        } else if directory.file_name().and_then(|name| name.to_str()) != Some(task.as_str()) {
-            Kept::new("not_ours", "it was not made for this task alone; it was left alone")
         } else {
-            unsaved(directory, is_dry).await
+            unsaved(&task, directory, is_dry).await
         };
         places.push(Place { task, kind: "worktree", path, kept });
     }
     Ok(places)
 }
 
-/// Removes a worktree, or says why it is kept.
-async fn unsaved(directory: &Path, is_dry: bool) -> Option<Kept> {
+/// The worktrees of tasks that are deleted. They go like those of tasks that are done.
+async fn left_worktrees(board: &Board, at_work: &HashSet<TaskId>, is_dry: bool) -> Result<Vec<Place>, Error> {
+    let mut places = Vec::new();
+    let found = board.read().await?.left_worktrees().await?;
+    for (task, path) in found {
+        let directory = Path::new(&path);
+        let kept = if at_work.contains(&task) {
+            Kept::new("at_work", "its worker is not gone yet")
+        } else if directory.exists() {
+            unsaved(&task, directory, is_dry).await
+        } else if is_dry {
+            continue;
+        } else {
+            // Somebody else has removed it, and it is forgotten.
+            None
+        };
+        places.push(Place { task, kind: "worktree", path, kept });
+    }
+    Ok(places)
+}
+
+/// Stored files that no row of the board names: their gateway was killed before it wrote the row, or their task is deleted.
+async fn orphans(board: &Board, now: i64, is_dry: bool) -> Result<Vec<Place>, Error> {
+    let mut found = Vec::new();
+    let folders = match fs::read_dir(board.folder().join("attachments")) {
+        Ok(folders) => folders,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    for folder in folders {
+        let folder = folder?;
+        let Some(task) = folder.file_name().to_str().and_then(|name| name.parse::<TaskId>().ok()) else { continue };
+        if !folder.file_type()?.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(folder.path())? {
+            let file = file?;
+            // One that has just been removed is nobody's.
+            let Ok(metadata) = file.metadata() else { continue };
+            if metadata.is_file() && age(&metadata, now)? > STORING {
+                found.push((task.clone(), file.path()));
+            }
+        }
+    }
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Looked up after the files were: what has a row by now was stored for it. A home that was moved keeps the names.
+    let named = board.read().await?.stored_files().await?;
+    let named: HashSet<_> = named.iter().filter_map(|path| name_in_store(Path::new(path))).collect();
+    let mut places = Vec::new();
+    for (task, path) in found {
+        if name_in_store(&path).is_some_and(|name| named.contains(&name)) {
+            continue;
+        }
+        let kept = match if is_dry { Ok(()) } else { fs::remove_file(&path) } {
+            Ok(()) => None,
+            Err(error) => Kept::new("not_removed", error.to_string()),
+        };
+        places.push(Place { task, kind: "file", path: path.display().to_string(), kept });
+    }
+    Ok(places)
+}
+
+/// A stored file by its task's folder and its own name.
+fn name_in_store(path: &Path) -> Option<PathBuf> {
+    Some(Path::new(path.parent()?.file_name()?).join(path.file_name()?))
+}
+
+/// Removes the worktree of a task, or says why it is kept.
+async fn unsaved(task: &TaskId, directory: &Path, is_dry: bool) -> Option<Kept> {
+    if directory.file_name().and_then(|name| name.to_str()) != Some(task.as_str()) {
+        return Kept::new("not_ours", "it was not made for this task alone; it was left alone");
+    }
     match worktree_is_clean(directory).await {
         Ok(Some(lost)) => Kept::new(
             lost.code(),
@@ -215,9 +309,7 @@ fn remove_old_logs(
         let Ok(logs) = fs::read_dir(&task) else { continue };
         for log in logs {
             let log = log?;
-            let written = log.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let age = Duration::from_millis(u64::try_from(now).unwrap_or(0)).saturating_sub(written);
-            if age > oldest {
+            if age(&log.metadata()?, now)? > oldest {
                 if !is_dry {
                     fs::remove_file(log.path())?;
                 }
@@ -230,4 +322,10 @@ fn remove_old_logs(
         }
     }
     Ok(removed)
+}
+
+/// The time since a file was written.
+fn age(metadata: &Metadata, now: i64) -> io::Result<Duration> {
+    let written = metadata.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(Duration::from_millis(u64::try_from(now).unwrap_or(0)).saturating_sub(written))
 }
