@@ -111,9 +111,8 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
     );
     if !streams
         && !looks_here
-        && let Some(mut client) = local.gateway()?
+        && let Some(ran) = local.run_in_gateway(&words(arguments), &folder)?
     {
-        let ran = client.run(words(arguments), folder).map_err(|error| error.to_string())?;
         return Ok(Answer { stdout: written + &ran.stdout, ..ran });
     }
     let desk = local.desk()?;
@@ -204,9 +203,6 @@ fn check(home: &Path, environment: &Environment) -> Result<Answer, String> {
 }
 
 fn say(args: &verbs::Say, local: &Local) -> Result<Answer, String> {
-    let Some(mut client) = local.gateway()? else {
-        return Err("no gateway is running; start it with `kanban up`".to_owned());
-    };
     let text = args.text();
     let action = match (args.reply, args.press) {
         (Some(message), _) => Action::Reply { message, text },
@@ -219,9 +215,11 @@ fn say(args: &verbs::Say, local: &Local) -> Result<Answer, String> {
         }
     };
     let say = Say { thread: args.thread.clone(), user: args.user.clone(), action };
-    match client.say(say).map_err(|error| error.to_string())? {
-        SayAnswer::Refused(text) => Err(text),
-        SayAnswer::Said(said) => {
+    match local.say_in_gateway(&say)? {
+        // The gateway that leaves is not the one that answers.
+        None | Some(SayAnswer::Left) => Err("no gateway is running; start it with `kanban up`".to_owned()),
+        Some(SayAnswer::Refused(text)) => Err(text),
+        Some(SayAnswer::Said(said)) => {
             let mut stdout = String::new();
             for post in &said.posts {
                 if args.json {

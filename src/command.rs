@@ -21,7 +21,7 @@ pub mod view;
 pub use caller::{Caller, Place, Road, Update};
 pub use desk::{Desk, GatewayFacts, Outcome, Press, Receipt, SharedSettings};
 pub use parse::{Mistake, from_arguments, from_chat, from_words};
-pub use reply::Reply;
+pub use reply::{Left, Reply};
 pub(crate) use run::{in_lane, is_paused, is_paused_by_hand, paused_profiles, readable};
 pub use run::{prompt, see_to_schedules};
 pub use spec::spec;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use kanban_console::{Console, Said, Say};
+use kanban_console::{Console, Said, Say, SayError};
 use kanban_platform::{Commands, Surface};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -63,6 +63,8 @@ pub enum Ask {
 pub enum SayAnswer {
     Said(Said),
     Refused(String),
+    /// The gateway leaves and has done nothing, so that the next one is to be asked.
+    Left,
 }
 
 /// The gateway's end of the socket.
@@ -72,12 +74,13 @@ pub struct Control {
     pub console: Option<Arc<Console>>,
     /// Told of who wants to take over; there is room for one.
     pub heirs: mpsc::Sender<Heir>,
+    /// Those who are being answered.
+    pub connections: TaskTracker,
 }
 
 impl Control {
     /// Serves the socket until shutdown; what was taken is answered.
     pub async fn serve(self: Arc<Self>, listener: UnixListener, shutdown: CancellationToken) {
-        let connections = TaskTracker::new();
         loop {
             let stream = tokio::select! {
                 biased;
@@ -93,14 +96,16 @@ impl Control {
                 },
             };
             let (this, shutdown) = (Arc::clone(&self), shutdown.clone());
-            connections.spawn(async move {
+            self.connections.spawn(async move {
                 if let Err(error) = this.converse(stream, shutdown).await {
                     tracing::debug!(%error, "a control connection broke off");
                 }
             });
         }
-        connections.close();
-        connections.wait().await;
+        // Whoever still waits in the queue learns at once that nobody listens here any more.
+        drop(listener);
+        self.connections.close();
+        self.connections.wait().await;
     }
 
     async fn converse(&self, stream: UnixStream, shutdown: CancellationToken) -> io::Result<()> {
@@ -230,6 +235,7 @@ impl Control {
         let commands: Arc<dyn Commands> = Arc::clone(&self.gateway) as Arc<dyn Commands>;
         match console.say(commands, say, SAY_DEADLINE).await {
             Ok(said) => SayAnswer::Said(said),
+            Err(SayError::Left) => SayAnswer::Left,
             Err(error) => SayAnswer::Refused(error.to_string()),
         }
     }
@@ -291,28 +297,35 @@ impl Client {
         }
     }
 
-    /// Runs a command line in the gateway.
-    pub fn run(&mut self, argv: Vec<String>, folder: PathBuf) -> io::Result<Answer> {
-        self.ask(&Ask::Run { argv, folder })
+    /// Runs a command line in the gateway. None when it leaves and has done nothing: the next one is to be asked.
+    pub fn run(&mut self, argv: &[String], folder: &Path) -> io::Result<Option<Answer>> {
+        let answer: Option<Answer> = self.ask(&Ask::Run { argv: argv.to_vec(), folder: folder.to_owned() })?;
+        Ok(answer.filter(|answer| !answer.leaving))
     }
 
-    /// Sends a message through the console.
-    pub fn say(&mut self, say: Say) -> io::Result<SayAnswer> {
-        self.ask(&Ask::Say { say })
+    /// Sends a message through the console. None as for [`Client::run`].
+    pub fn say(&mut self, say: &Say) -> io::Result<Option<SayAnswer>> {
+        let answer: Option<SayAnswer> = self.ask(&Ask::Say { say: say.clone() })?;
+        Ok(answer.filter(|answer| !matches!(answer, SayAnswer::Left)))
     }
 
-    fn ask<T: for<'de> Deserialize<'de>>(&mut self, ask: &Ask) -> io::Result<T> {
+    /// None when the other end has left without reading what was asked.
+    fn ask<T: for<'de> Deserialize<'de>>(&mut self, ask: &Ask) -> io::Result<Option<T>> {
         let mut line = serde_json::to_vec(ask)?;
         line.push(b'\n');
-        self.stream.write_all(&line)?;
         let mut answer = String::new();
-        BufReader::new(&self.stream).read_line(&mut answer)?;
-        if answer.is_empty() {
-            return Err(io::Error::new(
+        let asked = self.stream.write_all(&line).and_then(|()| BufReader::new(&self.stream).read_line(&mut answer));
+        match asked {
+            Ok(0) => Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the gateway stopped before it answered; ask again to see whether it was done",
-            ));
+            )),
+            Ok(_) => Ok(Some(serde_json::from_str(&answer)?)),
+            // The system says so of a line that was not read to its end; one that was read ends without a word.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
-        Ok(serde_json::from_str(&answer)?)
     }
 }

@@ -431,16 +431,24 @@ impl Gateway {
         async {
             let update = update_of(request);
             match self.desk.receipt(&update).await {
-                Ok(Some(receipt)) => return Receipt { deliveries: receipt.deliveries, exit: receipt.exit },
+                Ok(Some(receipt)) => {
+                    return Receipt { deliveries: receipt.deliveries, exit: receipt.exit, is_left: false };
+                }
                 Ok(None) => {}
+                // What is asked meets the same, and is left to the next gateway.
+                Err(error) if self.desk.is_leaving(&error) => {}
                 Err(error) => tracing::error!(%error, "the inbox cannot be read"),
             }
             let outcome = self.route(request, &update).await;
+            if outcome.reply.left.is_some() {
+                tracing::info!("request {} is left to the next gateway", request.update);
+                return Receipt { deliveries: Vec::new(), exit: outcome.reply.exit, is_left: true };
+            }
             if !request.files.is_empty() {
                 self.files.notify_one();
             }
             tracing::info!(exit = outcome.reply.exit, "request {} was handled", request.update);
-            Receipt { deliveries: outcome.deliveries, exit: outcome.reply.exit }
+            Receipt { deliveries: outcome.deliveries, exit: outcome.reply.exit, is_left: false }
         }
         .instrument(span)
         .await

@@ -1,16 +1,28 @@
 //! The local owner's way to the boards: through the gateway of the home where one runs, and otherwise in this process.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kanban_console::Say;
 
 use crate::{
     board::Boards,
     clock::Clock,
     command::{Caller, Desk, Kanban, Reply, SharedSettings, Verb},
-    control::Client,
+    control::{Client, SayAnswer},
     dispatcher::stop_what_was_closed,
+    gateway::lock::GatewayLock,
     settings::{self, Environment, LogLevel, Logs, Settings},
-    shim, telemetry,
+    shim::{self, Answer},
+    telemetry,
 };
+
+/// How long a command waits for the next gateway when the one that it was for leaves.
+const SUCCESSION: Duration = Duration::from_secs(20);
 
 /// A home, and the environment that its settings are read in.
 #[derive(Clone)]
@@ -32,6 +44,47 @@ impl Local {
             .map_err(|error| error.to_string())?;
         Client::connect(&socket)
             .map_err(|error| format!("the gateway's socket `{}` does not answer: {error}", socket.display()))
+    }
+
+    /// Runs a command line in the gateway of this home. None when none runs.
+    ///
+    /// # Errors
+    /// With a sentence, when it does not answer.
+    pub fn run_in_gateway(&self, argv: &[String], folder: &Path) -> Result<Option<Answer>, String> {
+        self.asked(|gateway| gateway.run(argv, folder))
+    }
+
+    /// Sends a message through the console of the gateway of this home. None when none runs.
+    ///
+    /// # Errors
+    /// As for [`Local::run_in_gateway`].
+    pub fn say_in_gateway(&self, say: &Say) -> Result<Option<SayAnswer>, String> {
+        self.asked(|gateway| gateway.say(say))
+    }
+
+    /// Asks the gateway of this home, and the next one where it leaves without having done anything.
+    fn asked<T>(&self, ask: impl Fn(&mut Client) -> io::Result<Option<T>>) -> Result<Option<T>, String> {
+        let mut since: Option<Instant> = None;
+        loop {
+            match self.gateway()? {
+                Some(mut gateway) => {
+                    if let Some(answer) = ask(&mut gateway).map_err(|error| error.to_string())? {
+                        return Ok(Some(answer));
+                    }
+                }
+                // One that has left for good has no successor.
+                None if since.is_none() || !GatewayLock::is_anybody_there(&self.home) => return Ok(None),
+                None => {}
+            }
+            if since.get_or_insert_with(Instant::now).elapsed() >= SUCCESSION {
+                return Err(format!(
+                    "the gateway hands over or stops, and none has answered within {} s; nothing was done; type the same command again",
+                    SUCCESSION.as_secs()
+                ));
+            }
+            let look = rustix::event::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+            let _ = rustix::event::poll(&mut [], Some(&look));
+        }
     }
 
     /// The boards themselves, for a home without a gateway. The home is made where there is none, and the log is started.

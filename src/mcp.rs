@@ -9,7 +9,7 @@ mod output;
 mod road;
 mod tools;
 
-use std::{borrow::Cow, path::PathBuf, sync::Arc};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use kanban_platform::Surface;
 use rmcp::{
@@ -22,7 +22,8 @@ use rmcp::{
     transport::stdio_pipes,
 };
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
+use tokio_util::task::TaskTracker;
 
 pub use self::{
     http::converse,
@@ -51,7 +52,12 @@ pub struct Server {
     road: Arc<Road>,
     /// One call after the other, as on a command line: a client may send several at once.
     turn: Arc<Mutex<()>>,
+    /// What calls have begun in this process.
+    work: TaskTracker,
 }
+
+/// How long what calls have begun may take to its end when the client has left.
+const FINISHING: Duration = Duration::from_secs(30);
 
 /// Serves one client on standard input and output until the input ends.
 ///
@@ -60,13 +66,18 @@ pub struct Server {
 pub fn serve(server: Server) -> Result<(), String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let work = server.work.clone();
     let served = runtime.block_on(async {
-        match server.serve(stdio_pipes()).await {
+        let served = match server.serve(stdio_pipes()).await {
             Ok(service) => service.waiting().await.map(drop).map_err(|error| error.to_string()),
             // A client that leaves before it has said anything is no fault.
             Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
             Err(error) => Err(format!("the client does not speak the Model Context Protocol: {error}")),
-        }
+        };
+        work.close();
+        // What takes longer is broken off, and a change of the board is whole or not there.
+        let _ = timeout(FINISHING, work.wait()).await;
+        served
     });
     // A call may still wait for its answer, and a thread for standard input.
     runtime.shutdown_background();
@@ -109,7 +120,7 @@ impl Server {
     }
 
     fn new(scope: Scope, road: Road) -> Self {
-        Self { scope, own: None, board: None, road: Arc::new(road), turn: Arc::default() }
+        Self { scope, own: None, board: None, road: Arc::new(road), turn: Arc::default(), work: TaskTracker::new() }
     }
 
     async fn call(&self, tool: &Tool, arguments: JsonObject) -> CallToolResult {
@@ -119,7 +130,7 @@ impl Server {
             Err(mistake) => return mistaken(format!("{}: {mistake}", tool.name)),
         };
         let page = arguments.get("limit").and_then(Value::as_u64);
-        match self.road.call(line).await {
+        match self.road.call(line, &self.work).await {
             Ok(answer) => answer::result(tool, self.scope, page, &answer),
             Err(reason) => mistaken(reason),
         }
@@ -179,6 +190,7 @@ impl ServerHandler for Server {
         };
         tokio::select! {
             biased;
+            // What it has begun is done all the same, and whole.
             () = context.ct.cancelled() => Err(ErrorData::invalid_request("the call was cancelled", None)),
             result = work => Ok(CallToolResponse::Complete(result)),
         }

@@ -102,8 +102,8 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn run(&mut self, words: &[&str]) -> Answer {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
-        self.client.run(words, self.folder.clone()).unwrap()
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        self.client.run(&words, &self.folder).unwrap().expect("the gateway stays")
     }
 }
 

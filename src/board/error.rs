@@ -113,11 +113,13 @@ pub struct Fault {
     pub busy: bool,
     /// The file is broken, or it is no database at all.
     pub(crate) damaged: bool,
+    /// The board was let go of.
+    pub(crate) closed: bool,
 }
 
 impl Fault {
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), busy: false, damaged: false }
+        Self { text: text.into(), busy: false, damaged: false, closed: false }
     }
 
     /// Another process has held the database for too long.
@@ -126,7 +128,7 @@ impl Fault {
     }
 
     pub(crate) fn closed() -> Self {
-        Self::new("the board is closed")
+        Self { closed: true, ..Self::new("the board is closed") }
     }
 
     /// A statement of the transaction had failed before.
@@ -156,7 +158,7 @@ impl From<sqlx::Error> for Fault {
             .and_then(sqlx::error::DatabaseError::code)
             .and_then(|code| code.parse::<i32>().ok())
             .map(|code| code & 0xff);
-        Self { text: error.to_string(), busy: code == Some(5), damaged: matches!(code, Some(11 | 26)) }
+        Self { busy: code == Some(5), damaged: matches!(code, Some(11 | 26)), ..Self::new(error.to_string()) }
     }
 }
 

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::Mutex;
@@ -27,6 +30,8 @@ pub struct Boards {
     wake: Arc<Wake>,
     open: Arc<Mutex<BTreeMap<BoardSlug, Board>>>,
     leaving: Leaving,
+    /// Whether this process leaves, and opens no board any more.
+    over: Arc<AtomicBool>,
 }
 
 /// Boards that are being taken off the shelf. Their files are still there while they are closed, and whoever opened
@@ -35,7 +40,7 @@ type Leaving = Arc<std::sync::Mutex<BTreeSet<BoardSlug>>>;
 
 impl Boards {
     pub fn new(home: &Path, wake: Arc<Wake>) -> Self {
-        Self { home: home.to_owned(), wake, open: Arc::default(), leaving: Arc::default() }
+        Self { home: home.to_owned(), wake, open: Arc::default(), leaving: Arc::default(), over: Arc::default() }
     }
 
     pub fn wake(&self) -> &Arc<Wake> {
@@ -52,6 +57,7 @@ impl Boards {
     /// Refuses a name that no board has; the default board is made when it is missing.
     pub async fn get(&self, slug: &BoardSlug) -> Result<Board, Error> {
         let mut open = self.open.lock().await;
+        self.require_open()?;
         // A board that was found damaged is closed: it is looked at anew, as it may have been replaced by a backup.
         if let Some(board) = open.get(slug).filter(|board| !board.is_closed()) {
             return Ok(board.clone());
@@ -79,6 +85,7 @@ impl Boards {
     /// Makes a board. Answers it, and whether it is new.
     pub async fn create(&self, slug: &BoardSlug, now: Millis) -> Result<(Board, bool), Error> {
         let mut open = self.open.lock().await;
+        self.require_open()?;
         if let Some(board) = open.get(slug).filter(|board| !board.is_closed()) {
             return Ok((board.clone(), false));
         }
@@ -196,6 +203,21 @@ impl Boards {
         for (_, board) in open {
             board.close().await;
         }
+    }
+
+    /// Lets go of every file for good: this process leaves. Whoever comes too late changes nothing, and [`Boards::is_over`].
+    pub async fn retire(&self) {
+        self.over.store(true, Ordering::Release);
+        self.close().await;
+    }
+
+    /// Whether this process leaves: what a board refuses from then on is for the next one.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    fn require_open(&self) -> Result<(), Fault> {
+        if self.is_over() { Err(Fault::closed()) } else { Ok(()) }
     }
 
     fn folder(&self, slug: &BoardSlug) -> PathBuf {

@@ -23,7 +23,7 @@ use crate::{
     command::{
         access::{self, Allowed},
         caller::{Caller, Place, Update},
-        reply::{Card, Reply},
+        reply::{Card, Left, Reply},
         run,
         subject::Subject,
         verbs::{Kanban, Read, Verb, Write},
@@ -160,7 +160,10 @@ impl Desk {
         match worked {
             Ok(outcome) => outcome,
             Err(error) => {
-                let reply = self.failed(caller, board, &error);
+                let reply = match self.failed(caller, board, &error) {
+                    Reply { left: Some(_), .. } if !is_all_or_nothing(verb) => Reply::left(Left::Unclear),
+                    reply => reply,
+                };
                 self.answer_noting(caller, update, reply, refusal).await
             }
         }
@@ -261,9 +264,14 @@ impl Desk {
         reply: Reply,
         entry: Option<Entry>,
     ) -> Outcome {
+        if reply.left.is_some() {
+            // Nothing is kept of it, so that the next process does it.
+            return Outcome { reply, deliveries: Vec::new() };
+        }
         let Some(update) = update else {
             if let Some(entry) = entry
                 && let Err(error) = self.note(&entry).await
+                && !self.is_leaving(&error)
             {
                 tracing::error!(%error, "a line of the audit could not be kept");
             }
@@ -285,11 +293,20 @@ impl Desk {
         };
         match kept.await {
             Ok(deliveries) => Outcome { reply, deliveries },
-            Err(error) => {
-                tracing::error!(%error, update.platform, update.id, "an answer to update {} could not be kept", update.id);
-                Outcome { reply, deliveries: Vec::new() }
-            }
+            Err(error) => match self.not_kept(update, &error) {
+                left @ Outcome { reply: Reply { left: Some(_), .. }, .. } => left,
+                Outcome { deliveries, .. } => Outcome { reply, deliveries },
+            },
         }
+    }
+
+    /// What becomes of an update whose answer could not be kept.
+    fn not_kept(&self, update: &Update, error: &Error) -> Outcome {
+        if self.is_leaving(error) {
+            return Outcome { reply: Reply::left(Left::Undone), ..Outcome::default() };
+        }
+        tracing::error!(%error, update.platform, update.id, "an answer to update {} could not be kept", update.id);
+        Outcome::default()
     }
 
     async fn note(&self, entry: &Entry) -> Result<(), Error> {
@@ -348,10 +365,7 @@ impl Desk {
             tx.commit().await?;
             Ok::<_, Error>(Some(Outcome { reply, deliveries }))
         };
-        tried.await.unwrap_or_else(|error| {
-            tracing::error!(%error, update.platform, update.id, "an answer to update {} could not be kept", update.id);
-            Some(Outcome::default())
-        })
+        tried.await.unwrap_or_else(|error| Some(self.not_kept(update, &error)))
     }
 
     /// Tells somebody whom nobody has let in, once and for all; whatever else they send is met with silence.
@@ -372,10 +386,7 @@ impl Desk {
             tx.commit().await?;
             Ok::<_, Error>(Outcome { reply, deliveries })
         };
-        kept.await.unwrap_or_else(|error| {
-            tracing::error!(%error, update.platform, update.id, "an answer to update {} could not be kept", update.id);
-            Outcome::default()
-        })
+        kept.await.unwrap_or_else(|error| self.not_kept(update, &error))
     }
 
     /// What an update brought when it was worked on before; none if it was not.
@@ -452,8 +463,19 @@ impl Desk {
     /// What a caller is told of an error of a command that named this board.
     pub fn failed(&self, caller: &Caller, board: Option<&BoardSlug>, error: &Error) -> Reply {
         let here = board.map_or_else(|| caller.prefix().to_owned(), |board| self.program(caller, board));
-        let reply = Reply::failed(error, caller.prefix(), &here);
+        let reply = self.failed_as(error, caller.prefix(), &here);
         Reply { notes: self.settings.get().redactor.cleaned(reply.notes), ..reply }
+    }
+
+    /// The same for a reader who types the program as `program`, and as `here` where the board at hand is meant.
+    pub fn failed_as(&self, error: &Error, program: &str, here: &str) -> Reply {
+        if self.is_leaving(error) { Reply::left(Left::Undone) } else { Reply::failed(error, program, here) }
+    }
+
+    /// Whether something failed since this process leaves and has let go of its boards: nothing is wrong, and the next one
+    /// takes it up.
+    pub fn is_leaving(&self, error: &Error) -> bool {
+        self.boards.is_over() && matches!(error, Error::Fault(fault) if fault.closed)
     }
 
     async fn work(
@@ -721,6 +743,17 @@ async fn still_asked(tx: &mut Tx, told: &Told) -> Result<(), Error> {
             )
         }
     }
+}
+
+/// Whether a verb that has failed has changed nothing: what it changes is one transaction.
+fn is_all_or_nothing(verb: &Verb) -> bool {
+    let is_one_transaction = match verb {
+        Verb::Write(_) => true,
+        Verb::Operate(operate) => run::changes_tasks(operate),
+        Verb::Read(_) | Verb::Own(_) => run::notes_itself(verb),
+        Verb::Shell(_) | Verb::Internal(_) => false,
+    };
+    is_one_transaction || !Subject::of(verb).is_change
 }
 
 /// Whether a verb that mostly changes things only looks this time.

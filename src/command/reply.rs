@@ -22,6 +22,8 @@ pub struct Reply {
     pub is_silent: bool,
     /// Nothing was saved because something outside failed: the same command may go well later.
     pub is_fault: bool,
+    /// The process that was to do it leaves, so nobody has been answered, and the next one is asked again.
+    pub left: Option<Left>,
     /// The task that it is about, where it is about one.
     pub task: Option<TaskId>,
     /// The kind of event that it tells of: `created`.
@@ -34,6 +36,15 @@ pub struct Reply {
     pub took_files: bool,
     /// What is kept up to date from this answer on, in chat.
     pub card: Option<Card>,
+}
+
+/// What a process that leaves has done of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing at all.
+    Undone,
+    /// It was broken off, and has changed several things one after the other, or none yet.
+    Unclear,
 }
 
 /// What hangs on an answer in chat.
@@ -59,6 +70,19 @@ impl Reply {
 
     pub fn refused(text: impl Into<String>) -> Self {
         Self { notes: text.into(), exit: 1, ..Self::default() }
+    }
+
+    /// The process that was to do it leaves.
+    pub fn left(left: Left) -> Self {
+        let text = match left {
+            Left::Undone => {
+                "the gateway hands over or stops just now, and nothing was done; type the same command again"
+            }
+            Left::Unclear => {
+                "the gateway hands over or stops just now and has broken this off, so that a part of it may be done; look, then type the same command again"
+            }
+        };
+        Self { is_fault: true, left: Some(left), ..Self::refused(text) }
     }
 
     /// No answer at all.

@@ -568,7 +568,10 @@ impl Attempt {
                     return;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the end of a run could not be recorded; trying again");
+                    // The next gateway records it.
+                    if !self.desk.is_leaving(&error) {
+                        tracing::error!(%error, "the end of a run could not be recorded; trying again");
+                    }
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -614,6 +617,7 @@ impl Attempt {
         match since.await {
             Ok(Some(since)) => gateway.meters.started(Duration::from_millis(u64::try_from(now - since).unwrap_or(0))),
             Ok(None) => {}
+            Err(error) if self.desk.is_leaving(&error) => {}
             Err(error) => tracing::warn!(%error, "the time that a start took cannot be counted"),
         }
     }
@@ -670,7 +674,9 @@ impl Attempt {
             match taken.await {
                 Ok(()) | Err(Error::Refused(_)) => return,
                 Err(error) => {
-                    tracing::error!(%error, "a task could not be given back; trying again");
+                    if !self.desk.is_leaving(&error) {
+                        tracing::error!(%error, "a task could not be given back; trying again");
+                    }
                     tokio::time::sleep(AGAIN).await;
                 }
             }

@@ -4,7 +4,7 @@ use kanban_platform::Surface;
 
 use crate::{
     board::{Actor, Board, Error, Fault, Remit, run},
-    command::{Caller, Desk, Kanban, Place, Reply, Update, Verb, from_words},
+    command::{Caller, Desk, Kanban, Left, Place, Reply, Update, Verb, from_words},
     settings::{Profile, Role, WorkerScope},
     shim::{Answer, Call, Token},
 };
@@ -15,7 +15,7 @@ use crate::{
 pub async fn apply_call(desk: &Desk, run: i64, token: &Token, call: &Call) -> Answer {
     match identify(desk, run, token).await {
         Ok((board, caller)) => apply(desk, &board, &caller, run, call).await,
-        Err(error) => answer(Reply::failed(&error, "kanban", "kanban")),
+        Err(error) => answer(desk.failed_as(&error, "kanban", "kanban")),
     }
 }
 
@@ -39,6 +39,7 @@ async fn identify(desk: &Desk, run: i64, token: &Token) -> Result<(Board, Caller
     for slug in desk.boards.names()? {
         let board = match desk.boards.get(&slug).await {
             Ok(board) => board,
+            Err(error) if desk.is_leaving(&error) => return Err(error),
             // It may be the one: then the call is sent again, and finds the board when it is good again.
             Err(error) => {
                 missing = Some(error);
@@ -78,7 +79,7 @@ async fn apply(desk: &Desk, board: &Board, caller: &Caller, run: i64, call: &Cal
                 ..Reply::default()
             });
         }
-        Err(error) => return answer(Reply::failed(&error, "kanban", "kanban")),
+        Err(error) => return answer(desk.failed_as(&error, "kanban", "kanban")),
     }
     let reply = match from_words(&call.argv, Surface::Internal) {
         Ok(Kanban { home: Some(_), .. }) => {
@@ -103,6 +104,7 @@ pub fn answer(reply: Reply) -> Answer {
         stdout: ended(reply.text),
         stderr: ended(reply.notes),
         again: reply.is_fault,
+        leaving: reply.left == Some(Left::Undone),
         ..Answer::default()
     }
 }

@@ -56,7 +56,9 @@ impl Gateway {
                 Ok(())
             }
             Err::<(), Error>(error) => {
-                tracing::error!(%error, "requests from {} could not be kept; the platform is not told that they arrived", batch.platform);
+                if !self.desk.is_leaving(&error) {
+                    tracing::error!(%error, "requests from {} could not be kept; the platform is not told that they arrived", batch.platform);
+                }
                 Err(NotKept(error.to_string()))
             }
         }
@@ -92,7 +94,9 @@ impl Gateway {
                         }
                     }
                     Err(error) => {
-                        tracing::error!(%error, "the inbox cannot be read");
+                        if !self.desk.is_leaving(&error) {
+                            tracing::error!(%error, "the inbox cannot be read");
+                        }
                         is_unread = true;
                     }
                 }
@@ -136,6 +140,8 @@ impl Gateway {
             match self.settle(&request).await {
                 Ok(true) => return,
                 Ok(false) => {}
+                // It stays kept, and the next gateway acts on it.
+                Err(error) if self.desk.is_leaving(&error) => return,
                 Err(error) => tracing::error!(%error, update = request.update, "the inbox cannot be written"),
             }
             tokio::select! {

@@ -65,6 +65,11 @@ impl GatewayLock {
         Ok(Ok(Self { _file: file }))
     }
 
+    /// Whether the process lives that has taken the lock of a home last: it has it, or hands it on.
+    pub(crate) fn is_anybody_there(home: &Path) -> bool {
+        read_holder(home).parse().is_ok_and(|pid| Identity::of(pid).is_some())
+    }
+
     /// Who has the lock of a home, in words.
     pub(super) fn holder(home: &Path) -> String {
         match read_holder(home) {

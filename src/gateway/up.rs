@@ -15,7 +15,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -118,6 +118,9 @@ const CLEAN_STOP: &str = "clean-stop";
 /// How long the boards may take to be closed.
 const CLOSING: Duration = Duration::from_secs(10);
 
+/// How long those may take to be answered who met boards that were closed. It is part of the time in which nobody listens.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
 /// How long the parts of a gateway have to end what is under way.
 struct Farewell {
     /// Commands, looks, and platforms that say goodbye.
@@ -197,7 +200,14 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     let answering = tokio::spawn(Lanes::new(desk.clone(), program).run(work.clone()));
     let scheduling = tokio::spawn(timetable::keep(desk.clone(), work.clone()));
     let (heirs, mut heir) = mpsc::channel(1);
-    let control = Control { desk: desk.clone(), gateway: Arc::clone(&gateway), console: console.clone(), heirs };
+    let answers = TaskTracker::new();
+    let control = Control {
+        desk: desk.clone(),
+        gateway: Arc::clone(&gateway),
+        console: console.clone(),
+        heirs,
+        connections: answers.clone(),
+    };
     let controlling = tokio::spawn(Arc::new(control).serve(listener, work.clone()));
     tell(console.as_ref(), &banner);
     let working = tokio::spawn(Arc::clone(&gateway).work(work.clone()));
@@ -224,7 +234,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
 
     let mut idle: Option<JoinHandle<()>> = None;
     let mut trial: Option<JoinHandle<Result<(), String>>> = None;
-    let why = loop {
+    let mut why = loop {
         tokio::select! {
             () = stop.asked() => break Why::Asked,
             Some(heir) = heir.recv() => break Why::Heir(heir),
@@ -269,6 +279,7 @@ pub async fn up(up: Up) -> Result<Down, Error> {
         Why::Next => (Farewell::to_successor(drain), "making room for the next version of this program"),
     };
     tracing::info!("{what}; workers go on");
+    let mut last_word = Stop::listen()?;
     tokio::spawn(async move {
         stop.asked().await;
         // The second signal means now. Whatever was answered is durable, and the rest is taken up at the next start.
@@ -289,9 +300,11 @@ pub async fn up(up: Up) -> Result<Down, Error> {
     delivery.cancel();
     leave(notifying, Instant::now() + farewell.drain).await;
     // What is not let go of in time is let go of by the system, and no board minds that.
-    if timeout_at(Instant::now() + CLOSING, boards.close()).await.is_err() {
+    if timeout_at(Instant::now() + CLOSING, boards.retire()).await.is_err() {
         tracing::error!("the boards could not be closed in order; the system closes them");
     }
+    // Whoever was cut off by that is told so, and asks the next gateway.
+    let _ = timeout(LAST_ANSWERS, answers.wait()).await;
     // Nobody can connect any more, and the next gateway makes its own.
     let _ = fs::remove_file(&socket);
     // A full disk keeps nobody from making room.
@@ -303,6 +316,15 @@ pub async fn up(up: Up) -> Result<Down, Error> {
         && let Err(error) = unread::keep(&home, &console.unread())
     {
         tracing::error!(%error, "what was typed and not read could not be kept");
+    }
+    if !matches!(why, Why::Asked) {
+        // Nobody listens from here until another program does: a signal ends this process as it would have ended us.
+        process::end_on_signals();
+        // What has arrived before that is known when a timer that was set after it has run out.
+        if timeout(Duration::from_millis(1), last_word.asked()).await.is_ok() {
+            tracing::info!("told to stop; no other program starts in this place");
+            why = Why::Asked;
+        }
     }
     Ok(Down { home, lock, why })
 }
@@ -410,7 +432,7 @@ fn reap_inherited() -> Result<(), Error> {
 /// Reads every board through before it is used, or, after an orderly stop, while it is used already.
 async fn check(boards: &Boards, clean_stop: PathBuf) -> Result<(), Error> {
     let was_orderly = fs::remove_file(&clean_stop).is_ok();
-    let boards = boards.clone();
+    let (boards, opened) = (boards.clone(), boards.clone());
     let check = async move {
         for name in boards.names()? {
             let checked = match boards.get(&name).await {
@@ -420,6 +442,8 @@ async fn check(boards: &Boards, clean_stop: PathBuf) -> Result<(), Error> {
             match checked {
                 Ok(()) => {}
                 Err(error) if name == BoardSlug::default() => return Err(error),
+                // This gateway leaves already, and the next one looks.
+                Err(_) if boards.is_over() => {}
                 Err(error) => tracing::error!(%error, board = %name, "board {name} is not usable"),
             }
         }
@@ -429,7 +453,9 @@ async fn check(boards: &Boards, clean_stop: PathBuf) -> Result<(), Error> {
         return check.await;
     }
     tokio::spawn(async move {
-        if let Err(error) = check.await {
+        if let Err(error) = check.await
+            && !opened.is_over()
+        {
             tracing::error!(%error, "the default board is damaged; stop the gateway and put a backup in its place");
         }
     });
@@ -527,10 +553,11 @@ async fn until_idle(desk: Desk, notifier: Arc<Notifier>) {
         match is_idle(&desk, &notifier).await {
             Ok(true) => return,
             Ok(false) => {}
+            Err(error) if desk.is_leaving(&error) => return,
             Err(error) => tracing::error!(%error, "whether work is left cannot be told"),
         }
         // Every change commits; the time is for a profile that is no longer parked or paused.
-        let _ = tokio::time::timeout(Duration::from_secs(1), commits.changed()).await;
+        let _ = timeout(Duration::from_secs(1), commits.changed()).await;
     }
 }
 

@@ -3,9 +3,10 @@
 use std::{io, path::PathBuf};
 
 use kanban_platform::Surface;
+use tokio_util::task::TaskTracker;
 
 use crate::{
-    command::{Caller, Desk, Reply, from_words},
+    command::{Caller, Desk, Kanban, Reply, from_words},
     control::owner,
     dispatcher::answer,
     local::{self, Local},
@@ -25,11 +26,12 @@ pub(super) enum Road {
 }
 
 impl Road {
-    /// Runs a command line, and answers what a terminal would show.
+    /// Runs a command line, and answers what a terminal would show. What it does is done whole, also when whoever waits for
+    /// the answer goes away: here in a task of its own, which `work` counts, and else at the other end.
     ///
     /// # Errors
     /// With a sentence, when the other end cannot be reached.
-    pub(super) async fn call(&self, line: Vec<String>) -> Result<Answer, String> {
+    pub(super) async fn call(&self, line: Vec<String>, work: &TaskTracker) -> Result<Answer, String> {
         match self {
             Self::Shim(socket) => {
                 let socket = socket.clone();
@@ -39,29 +41,41 @@ impl Road {
             }
             Self::Local { local, folder } => {
                 let (own, its_folder, its_line) = (local.clone(), folder.clone(), line.clone());
-                let through = waited(move || match own.gateway()? {
-                    Some(mut client) => client.run(its_line, its_folder).map(Some).map_err(|error| error.to_string()),
-                    None => Ok(None),
-                });
-                match through.await?? {
+                match waited(move || own.run_in_gateway(&its_line, &its_folder)).await?? {
                     Some(answer) => Ok(answer),
                     None => {
                         let desk = local.desk()?;
                         let caller = owner(&desk, folder.clone());
-                        Ok(match from_words(&line, Surface::Internal) {
-                            Ok(command) => answer(local::run(&desk, &caller, &command).await),
-                            Err(mistake) => answer(Reply { exit: mistake.exit, ..Reply::refused(mistake.text) }),
-                        })
+                        let command = match understood(&line) {
+                            Ok(command) => command,
+                            Err(mistake) => return Ok(mistake),
+                        };
+                        done(work, async move { answer(local::run(&desk, &caller, &command).await) }).await
                     }
                 }
             }
-            Self::Desk { desk, caller } => Ok(match from_words(&line, Surface::Internal) {
-                Ok(command) => answer(desk.run(caller, &command, None).await.reply),
-                Err(mistake) => answer(Reply { exit: mistake.exit, ..Reply::refused(mistake.text) }),
-            }),
+            Self::Desk { desk, caller } => {
+                let (desk, caller) = (desk.clone(), caller.clone());
+                let command = match understood(&line) {
+                    Ok(command) => command,
+                    Err(mistake) => return Ok(mistake),
+                };
+                done(work, async move { answer(desk.run(&caller, &command, None).await.reply) }).await
+            }
             Self::Closed => Err("there is no door to the board here".to_owned()),
         }
     }
+}
+
+/// The command that a line is, or the answer that it is none.
+fn understood(line: &[String]) -> Result<Kanban, Answer> {
+    from_words(line, Surface::Internal)
+        .map_err(|mistake| answer(Reply { exit: mistake.exit, ..Reply::refused(mistake.text) }))
+}
+
+/// Does something to its end, whether somebody waits for it or not.
+async fn done(work: &TaskTracker, what: impl Future<Output = Answer> + Send + 'static) -> Result<Answer, String> {
+    work.spawn(what).await.map_err(|error| io::Error::other(error).to_string())
 }
 
 /// Waits for something that holds its thread up.

@@ -57,6 +57,9 @@ pub struct Answer {
     /// Whether the gateway could not save anything just now, so that the call is to be sent again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// Whether the gateway leaves and has done nothing, so that the next one is to be asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 impl Answer {

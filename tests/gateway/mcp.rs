@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::{fs::DirBuilderExt, net::UnixListener},
     process::{Command, Stdio},
 };
@@ -15,6 +15,7 @@ use rmcp::{
     service::RunningService,
     transport::StreamableHttpClientTransport,
 };
+use rusqlite::TransactionBehavior;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -414,6 +415,46 @@ fn a_cancelled_call_holds_nothing_up() {
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     assert!(child.wait().unwrap().success(), "{out}");
     assert!(out.contains("\"id\":3") && !out.contains("\"id\":2"), "{out}");
+}
+
+#[test]
+fn what_a_cancelled_call_has_begun_is_done_to_its_end() {
+    let home = quiet_home();
+    home.ok("list");
+    let mut command = home.command();
+    let mut child = command.arg("mcp").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let say = |input: &mut std::process::ChildStdin, message: Value| writeln!(input, "{message}").unwrap();
+    say(
+        &mut input,
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}}),
+    );
+    say(&mut input, json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    // Another program is in the middle of a change, so the call waits with what it has to write.
+    let mut database = home.database();
+    let change = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    say(
+        &mut input,
+        json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "kanban_create", "arguments": {"title": "begun"}}}),
+    );
+    let turn = home.database_path().with_file_name("board.lock");
+    until("the call has the turn to write", || {
+        let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&turn).unwrap();
+        matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)).then_some(())
+    });
+    say(&mut input, json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}));
+    say(&mut input, json!({"jsonrpc": "2.0", "id": 3, "method": "ping"}));
+    let mut lines = String::new();
+    while !lines.contains("\"id\":3") {
+        assert!(out.read_line(&mut lines).unwrap() > 0, "{lines}");
+    }
+    drop(input);
+    drop(change);
+    out.read_to_string(&mut lines).unwrap();
+    assert!(child.wait().unwrap().success(), "{lines}");
+    assert!(!lines.contains("\"id\":2"), "{lines}");
+    assert_eq!(home.titles().get("begun"), Some(&1));
 }
 
 /// A home with a worker that is a client of the tools: this program, started anew.

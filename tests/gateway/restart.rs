@@ -134,16 +134,125 @@ fn a_gateway_whose_heir_dies_comes_back_under_its_own_pid() {
     let home = Home::new();
     let first = home.up();
     let before = beginnings(&home);
-    let stream = UnixStream::connect(home.socket()).unwrap();
-    writeln!(&stream, "{}", json!({"op": "takeover"})).unwrap();
-    let mut answer = String::new();
-    BufReader::new(&stream).read_line(&mut answer).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), json!({"leaving": first.pid()}));
-    drop(stream);
+    drop(ask_for_the_home(&home, &first));
     until("the gateway is back", || (beginnings(&home) > before).then_some(()));
     until("the gateway answers", || answers(&home.socket(), first.pid()));
     assert!(home.log().contains("whoever wanted to take over is gone"));
     assert_eq!(first.stop(), 0);
+}
+
+#[test]
+fn a_gateway_that_is_told_to_stop_while_its_heir_comes_up_stops() {
+    let home = Home::new();
+    let mut first = home.up();
+    let before = beginnings(&home);
+    let line = ask_for_the_home(&home, &first);
+    until("the home is nobody's", || {
+        let lock = fs::File::open(home.path("gateway.lock")).unwrap();
+        lock.try_lock_shared().is_ok().then_some(())
+    });
+    // It has no part left that could hear of it.
+    first.signal(Signal::TERM);
+    assert_eq!(first.wait(), 128, "{}", home.log());
+    drop(line);
+    assert_eq!(beginnings(&home), before);
+}
+
+/// How many connections, pipes left out, a process has open.
+fn sockets(pid: u32) -> usize {
+    open_files(pid).iter().filter(|file| file.starts_with("socket:")).count()
+}
+
+fn open_files(pid: u32) -> Vec<String> {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    files
+        .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
+        .map(|file| file.to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn what_meets_the_closing_of_the_boards_is_done_by_the_next_gateway() {
+    let home = Home::new();
+    let repository = home.work_folder("repository");
+    let made = Command::new("git").arg("init").arg("--quiet").arg(&repository).status().unwrap();
+    assert!(made.success());
+    // A command that looks for a repository is held up, before it changes anything.
+    home.work_folder("bin");
+    let work = home.work("");
+    let git = format!(
+        "echo > {0}/asked.$$; while ! test -e {0}/go; do sleep 0.02; done; PATH=/usr/local/bin:/usr/bin:/bin; exec git \"$@\"",
+        work.display()
+    );
+    home.program("bin/git", &git);
+    home.settings(&format!("[workspaces]\nroots = [\"{}\"]\n", work.display()));
+    home.ok("boards create zeta");
+    let mut first = home.up();
+    let create = |title: &str| {
+        ["create", title, "--workspace", &format!("worktree:{}", repository.display())].map(str::to_owned)
+    };
+    let start = |args: &[String]| {
+        home.command().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let typed = start(&create("by the command line"));
+    let said = format!("/kanban {}", create("said").join(" "));
+    let said = start(&["say", "--thread", "main", &said].map(str::to_owned));
+    first.type_line(&format!("/kanban {}", create("in the console").join(" ")));
+    let raw = UnixStream::connect(home.socket()).unwrap();
+    writeln!(&raw, "{}", json!({"op": "run", "argv": create("raw"), "folder": "/"})).unwrap();
+    until("all are held up", || {
+        let asked = fs::read_dir(&work)
+            .unwrap()
+            .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("asked."));
+        (asked.count() == 4).then_some(())
+    });
+    // The last board cannot be closed while another program is in the middle of a change.
+    let zeta = home.path("boards").join("zeta");
+    let mut database = rusqlite::Connection::open(zeta.join("board.db")).unwrap();
+    let change = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let under_way = UnixStream::connect(home.socket()).unwrap();
+    let argv = ["--board", "zeta", "create", "under way"];
+    writeln!(&under_way, "{}", json!({"op": "run", "argv": argv, "folder": "/"})).unwrap();
+    until("a command has the turn to write", || {
+        let lock = fs::OpenOptions::new().write(true).open(zeta.join("board.lock")).ok()?;
+        matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)).then_some(())
+    });
+    let heir = home.start(&TAKE_OVER);
+    let default = home.database_path().display().to_string();
+    until("the default board is closed", || (!open_files(first.pid()).contains(&default)).then_some(()));
+    fs::write(home.work("go"), "").unwrap();
+
+    let answer = |stream: &UnixStream| {
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()
+    };
+    let left = answer(&raw);
+    assert_eq!((&left["exit"], &left["leaving"], &left["again"]), (&json!(1), &json!(true), &json!(true)), "{left}");
+    assert!(left["stderr"].as_str().unwrap().contains("nothing was done"), "{left}");
+    until("both command lines have let go", || (sockets(typed.id()) + sockets(said.id()) == 0).then_some(()));
+    drop(change);
+    assert_eq!(answer(&under_way)["exit"], 0);
+    assert_eq!(first.wait(), 0, "{}", home.log());
+    for child in [typed, said] {
+        let ran = child.wait_with_output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+    }
+    until("what was typed in the console is acted on", || home.titles().get("in the console").copied());
+    let once = |title: &str| (title.to_owned(), 1);
+    assert_eq!(home.titles(), ["by the command line", "in the console", "said"].map(once).into());
+    assert!(!home.log().contains("ERROR"), "{}", home.log());
+    assert_eq!(heir.stop(), 0);
+}
+
+/// Asks a gateway for its home as a successor does. It waits at the other end of the line.
+fn ask_for_the_home(home: &Home, gateway: &Gateway) -> UnixStream {
+    let stream = UnixStream::connect(home.socket()).unwrap();
+    writeln!(&stream, "{}", json!({"op": "takeover"})).unwrap();
+    let mut answer = String::new();
+    BufReader::new(&stream).read_line(&mut answer).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), json!({"leaving": gateway.pid()}));
+    stream
 }
 
 #[test]

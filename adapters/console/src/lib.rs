@@ -27,8 +27,8 @@ use std::{
 
 use async_trait::async_trait;
 use kanban_platform::{
-    Commands, FetchError, Incoming, Intake, Opening, Platform, PlatformError, Post, PostError, PostKind, Request,
-    Said as Message, Thread,
+    Batch, Commands, FetchError, Incoming, Intake, NotKept, Opening, Platform, PlatformError, Post, PostError,
+    PostKind, Request, Said as Message, Thread,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWrite},
@@ -70,7 +70,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 const WAIT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long a request that is being handled may go on after a shutdown was asked for.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// The console, as a platform.
 pub struct Console {
@@ -319,10 +319,19 @@ impl Platform for Console {
                 // A person types on while the answer is under way.
                 reader.ask(&at);
             }
-            let Some(receipt) = until_grace(&shutdown, commands.handle(*request)).await else {
-                self.notice("stopped in the middle of a message");
+            let Some(receipt) = until_grace(&shutdown, commands.handle((*request).clone())).await else {
+                // By its number it is acted on once, also where it was done to its end just now.
+                let batch = Batch { platform: PLATFORM.to_owned(), requests: vec![*request], position: None };
+                self.notice(match commands.keep(batch).await {
+                    Ok(()) => "stopped in the middle of a message, which is kept and acted on at the next start",
+                    Err(NotKept(_)) => "stopped in the middle of a message",
+                });
                 return Ok(());
             };
+            if receipt.is_left {
+                self.notice("the gateway hands over or stops just now, and nothing was done; type the last line again");
+                return Ok(());
+            }
             if session.is_none() {
                 // A script's next line may speak of the answer to this one.
                 let answered = timeout(ANSWER_DEADLINE, self.posted(&receipt.deliveries));

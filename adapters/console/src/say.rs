@@ -40,6 +40,9 @@ pub enum SayError {
         .deadline.as_secs_f32()
     )]
     Late { deadline: Duration, thread: String },
+    /// The message was sent to a gateway that leaves, and nothing was done.
+    #[error("the gateway hands over or stops just now, and nothing was done; send it again")]
+    Left,
     /// The message was sent, and handling it failed.
     #[error("handling the message failed: {0}")]
     Failed(#[from] JoinError),
@@ -56,7 +59,10 @@ impl Console {
         let thread = request.thread.channel.clone();
         let handling = tokio::spawn(async move { commands.handle(request).await });
         let answer = async {
-            let Receipt { deliveries, exit } = handling.await?;
+            let Receipt { deliveries, exit, is_left } = handling.await?;
+            if is_left {
+                return Err(SayError::Left);
+            }
             let posts = self.posted(&deliveries).await?;
             Ok(Said { posts, exit })
         };

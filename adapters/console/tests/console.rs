@@ -150,7 +150,7 @@ impl Commands for Echo {
         if !late {
             posting.await.unwrap();
         }
-        Receipt { deliveries: vec![delivery], exit }
+        Receipt { deliveries: vec![delivery], exit, is_left: false }
     }
 
     async fn suggest(&self, _field: &Field) -> Vec<Suggestion> {

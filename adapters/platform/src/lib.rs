@@ -86,6 +86,8 @@ pub struct Receipt {
     pub deliveries: Vec<String>,
     /// The command's exit code: 0 done, 1 refused, 2 not understood.
     pub exit: u8,
+    /// The gateway leaves and has not answered. What was kept is acted on by the next one.
+    pub is_left: bool,
 }
 
 /// What the gateway asks of a platform.

@@ -158,6 +158,8 @@ impl Run {
         };
         match noted.await {
             Ok(()) => turn.session = Some(session),
+            // The next gateway reads it again.
+            Err(error) if self.desk.is_leaving(&error) => {}
             Err(error) => tracing::warn!(%error, turn.id, "the session of a turn could not be noted"),
         }
         turn
@@ -185,7 +187,9 @@ impl Run {
             }
             Ok(false) => false,
             Err(error) => {
-                tracing::warn!(%error, turn.id, "a session that is gone could not be dropped");
+                if !self.desk.is_leaving(&error) {
+                    tracing::warn!(%error, turn.id, "a session that is gone could not be dropped");
+                }
                 false
             }
         }
@@ -420,7 +424,10 @@ impl Run {
             match settled.await {
                 Ok(()) => break,
                 Err(error) => {
-                    tracing::error!(%error, turn.id, "the end of a turn could not be recorded; trying again");
+                    // The next gateway records it.
+                    if !self.desk.is_leaving(&error) {
+                        tracing::error!(%error, turn.id, "the end of a turn could not be recorded; trying again");
+                    }
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -451,7 +458,9 @@ impl Run {
             match given.await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::error!(%error, turn.id, "a turn could not be given back; trying again");
+                    if !self.desk.is_leaving(&error) {
+                        tracing::error!(%error, turn.id, "a turn could not be given back; trying again");
+                    }
                     tokio::time::sleep(AGAIN).await;
                 }
             }

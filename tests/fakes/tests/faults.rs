@@ -112,7 +112,7 @@ impl Commands for Answering {
     }
 
     async fn handle(&self, request: Request) -> Receipt {
-        Receipt { deliveries: vec![request.update], exit: 3 }
+        Receipt { deliveries: vec![request.update], exit: 3, is_left: false }
     }
 
     async fn suggest(&self, _field: &Field) -> Vec<Suggestion> {
@@ -156,7 +156,7 @@ async fn a_request_waits_for_the_gateway() {
         let (platform, shutdown) = (Arc::clone(&platform), shutdown.clone());
         async move { platform.run(commands, shutdown).await }
     });
-    assert_eq!(asking.await.unwrap(), Receipt { deliveries: vec!["u1".to_owned()], exit: 3 });
+    assert_eq!(asking.await.unwrap(), Receipt { deliveries: vec!["u1".to_owned()], exit: 3, is_left: false });
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }

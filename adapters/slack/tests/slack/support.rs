@@ -79,7 +79,7 @@ impl Commands for Recorder {
     }
 
     async fn handle(&self, _request: Request) -> Receipt {
-        Receipt { deliveries: Vec::new(), exit: 0 }
+        Receipt { deliveries: Vec::new(), exit: 0, is_left: false }
     }
 
     async fn position(&self, _platform: &str, _stream: &str) -> Result<Option<String>, NotKept> {
