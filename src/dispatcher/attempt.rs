@@ -208,7 +208,7 @@ impl Attempt {
         let site = (root.as_path(), workspace.as_path());
         let spec =
             self.spec(board, claim, profile, token, place, site, (&prompt, argument), &session).map_err(failed)?;
-        let listener = client::prepare(&place.rundir, &spec).map_err(failed)?;
+        let listener = client::prepare_aside(&place.rundir, spec).await.map_err(failed)?;
         // Whoever closes the run from here on finds a socket by which it is stopped; before, there was none.
         if self.is_closed(board, claim.run.id).await.map_err(|error| error.to_string())? {
             return Ok(false);

@@ -60,6 +60,15 @@ pub fn prepare(rundir: &Path, spec: &Spec) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// The same for an asynchronous program, whose other work does not wait for the disk meanwhile.
+///
+/// # Errors
+/// As for [`prepare`].
+pub async fn prepare_aside(rundir: &Path, spec: Spec) -> io::Result<UnixListener> {
+    let rundir = rundir.to_owned();
+    tokio::task::spawn_blocking(move || prepare(&rundir, &spec)).await.map_err(io::Error::other)?
+}
+
 /// Starts the shim of a prepared run and answers its pid.
 ///
 /// While this process lives it takes the shim off the process

@@ -101,7 +101,7 @@ impl Run {
 
     async fn to_its_end(&self, mut turn: Turn, start: Option<Start>) {
         if let Some(start) = start {
-            let started = self.start(&turn, &start);
+            let started = self.start(&turn, &start).await;
             turn.session = Some(start.session.id);
             if let Err(error) = started {
                 let said = format!("@{} could not be started: {error}", turn.profile);
@@ -236,7 +236,7 @@ impl Run {
         });
     }
 
-    fn start(&self, turn: &Turn, start: &Start) -> Result<(), String> {
+    async fn start(&self, turn: &Turn, start: &Start) -> Result<(), String> {
         // One of the thread's own has a true path when it is made, so no link is followed on the way there.
         let (root, workspace) = match &start.directory {
             Some(opened) => (opened.root().to_owned(), opened.path().to_owned()),
@@ -246,7 +246,7 @@ impl Run {
         let prompt = worker::write_prompt(&self.rundir, &turn.text).map_err(failed)?;
         let argument = worker::as_argument(&start.profile, &turn.text)?;
         let spec = self.spec(turn, start, (&root, &workspace), (&prompt, argument)).map_err(failed)?;
-        let listener = client::prepare(&self.rundir, &spec).map_err(failed)?;
+        let listener = client::prepare_aside(&self.rundir, spec).await.map_err(failed)?;
         client::spawn(&self.program, &self.rundir, listener)
             .map(drop)
             .map_err(|error| format!("its shim cannot be started: {error}"))
