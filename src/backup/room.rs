@@ -12,6 +12,12 @@ use crate::board::Error;
 
 const PREFIX: &str = "backup-";
 
+/// What the name of a room ends with that is not locked yet.
+const DRAFT: &str = "draft";
+
+/// How often a room is made anew.
+const TRIES: u32 = 3;
+
 /// Lies in a room for as long as all that it holds is copies.
 const COPIES: &str = "copies";
 
@@ -25,9 +31,20 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn new(home: &Path) -> Result<Self, Error> {
+        let mut tries = 0;
+        loop {
+            match Self::make(home) {
+                // Whoever clears away may have come before the lock.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+                made => return Ok(made?),
+            }
+        }
+    }
+
+    fn make(home: &Path) -> io::Result<Self> {
         let folder = home.join(format!("{PREFIX}{}", crate::random::hex::<4>()));
         // It gets its name when it is locked, so that nobody takes it for one that was left behind.
-        let draft = folder.with_extension("draft");
+        let draft = folder.with_extension(DRAFT);
         DirBuilder::new().mode(0o700).create(&draft)?;
         let lock = File::open(&draft)?;
         lock.lock()?;
@@ -60,10 +77,12 @@ pub(super) fn is_room(name: &str) -> bool {
 pub(super) fn clear_away(home: &Path) -> io::Result<()> {
     for entry in fs::read_dir(home)? {
         let folder = entry?.path();
-        let is_named_so = folder.file_name().and_then(|name| name.to_str()).is_some_and(is_room);
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_draft = name.strip_suffix(DRAFT).and_then(|name| name.strip_suffix('.')).is_some_and(is_room);
         // Boards that have changed places with those of a backup have no remainder with them.
         let has_copies_alone = folder.join(COPIES).exists() || folder.join("boards").join(remainder::FILE).exists();
-        if !is_named_so || !has_copies_alone {
+        let is_left = is_draft || (is_room(name) && has_copies_alone);
+        if !is_left {
             continue;
         }
         // One that is locked is in use, and one that has gone meanwhile was.
