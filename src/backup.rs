@@ -20,8 +20,7 @@ use self::room::Room;
 use crate::{
     board::{
         Boards, Error,
-        copy::{draft_of, put_in_place},
-        error::refuse,
+        copy::{draft_of, put_in_place, require_free},
     },
     clock::Millis,
 };
@@ -48,9 +47,7 @@ pub struct Made {
 /// # Errors
 /// When a board cannot be read, when the file is there already, and when the archive is not what was written.
 pub async fn make(boards: &Boards, file: &Path, now: Millis) -> Result<Made, Error> {
-    if file.exists() {
-        refuse!(Invalid, "`{}` is there already; name another file with `--out`", file.display());
-    }
+    require_free(file)?;
     let room = Room::new(boards.home())?;
     let mut copies = Vec::new();
     for slug in boards.names()? {

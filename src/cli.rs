@@ -82,7 +82,10 @@ fn run(command: &Kanban, arguments: &[OsString], environment: Environment) -> Re
             return Ok(Answer { stdout: completions(args.shell), ..Answer::default() });
         }
         Some(Verb::Shell(Shell::Man(args))) => {
-            return man(&args.verb).map(|stdout| Answer { stdout, ..Answer::default() });
+            // Words behind the verb are read as one title.
+            let verb: Vec<String> =
+                args.verb.iter().flat_map(|words| words.split_whitespace()).map(str::to_owned).collect();
+            return man(&verb).map(|stdout| Answer { stdout, ..Answer::default() });
         }
         Some(Verb::Shell(Shell::Up(args))) => return up(args, home, arguments, environment),
         Some(_) | None => Local { home, environment: Arc::new(environment) },

@@ -116,6 +116,19 @@ pub(crate) fn draft_of(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Refuses a name for a new file where something lies, or where none can be made.
+pub(crate) fn require_free(file: &Path) -> Result<(), Error> {
+    if file.exists() {
+        refuse!(Invalid, "`{}` is there already; name another file with `--out`", file.display());
+    }
+    let draft = draft_of(file);
+    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft);
+    if let Err(error) = made.and_then(|_| fs::remove_file(&draft)) {
+        refuse!(Invalid, "`{}` cannot be written: {error}; name another file with `--out`", file.display());
+    }
+    Ok(())
+}
+
 /// Puts a file that is whole under its name, where nothing lies yet.
 pub(crate) fn put_in_place(draft: &Path, file: &Path) -> Result<(), Error> {
     // A second name is refused where there is one, which a renaming would replace.

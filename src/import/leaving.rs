@@ -17,8 +17,7 @@ use super::{
 use crate::{
     board::{
         Board, Error, Fault, SCHEMA_VERSION,
-        copy::{draft_of, new_database, put_in_place},
-        error::refuse,
+        copy::{draft_of, new_database, put_in_place, require_free},
     },
     clock::Millis,
 };
@@ -96,6 +95,7 @@ fn document(table: &Table, row: &table::Row) -> Value {
 
 /// Writes a text into a new file, durably.
 pub fn write(text: &str, file: &Path) -> Result<(), Error> {
+    require_free(file)?;
     let draft = draft_of(file);
     let written = write_draft(text, &draft).and_then(|()| put_in_place(&draft, file));
     if written.is_err() {
@@ -121,9 +121,7 @@ pub struct Left {
 
 /// Writes a board as a file that Hermes opens, with its attached files in `attachments` beside it.
 pub async fn to_hermes(board: &Board, home: &Path, file: &Path) -> Result<Left, Error> {
-    if file.exists() {
-        refuse!(Invalid, "`{}` is there already; name another file with `--out`", file.display());
-    }
+    require_free(file)?;
     let desk = Desk::open(home)?;
     let copy = desk.folder(0)?.join("board.db");
     board.copy_to(&copy).await?;

@@ -598,6 +598,11 @@ async fn a_swarm_is_one_transaction_and_known_by_its_key() {
     let made = world.json(&words).await;
     let again = world.json(&words).await;
     assert_eq!(made, again);
+    let told = world.ok(&words).await;
+    assert!(
+        told.starts_with("Exists already: swarm t_") && told.contains(made["synthesizer_id"].as_str().unwrap()),
+        "{told}"
+    );
     let rows = world.query("SELECT title || ' ' || status FROM tasks ORDER BY rowid");
     assert_eq!(
         rows,

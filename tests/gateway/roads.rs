@@ -170,6 +170,8 @@ fn exit_codes_are_true_on_both_roads() {
             ("say hello".to_owned(), if with_gateway { 2 } else { 1 }),
             ("completions bash".to_owned(), 0),
             ("completions nonsense".to_owned(), 2),
+            ("man schedule add".to_owned(), 0),
+            ("man schedule nonsense".to_owned(), 1),
             ("doctor".to_owned(), 0),
             ("gc".to_owned(), 0),
         ];

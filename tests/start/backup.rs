@@ -138,6 +138,10 @@ fn a_backup_beside_a_gateway_brings_every_board_and_file_back_and_keeps_what_was
 
     let there = home.refused(&["backup", "--out", "b.tar"]);
     assert!(there.contains("is there already"), "{there}");
+    for words in [&["backup"][..], &["export", "--format", "json"], &["export", "--format", "hermes"]] {
+        let nowhere = home.refused(&[words, &["--out", "no/where"]].concat());
+        assert!(nowhere.contains("no/where` cannot be written: ") && nowhere.contains("--out"), "{nowhere}");
+    }
     let restored = home.json(&["restore", "b.tar", "--json"]);
     assert_eq!(restored["boards"], json!(["default", "side"]));
     assert_eq!(["default", "side"].map(|board| home.tables(board)), before);

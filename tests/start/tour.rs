@@ -70,9 +70,13 @@ fn one_command_shows_a_task_a_question_an_answer_and_a_result() {
     assert!(output.status.success(), "{told}\n{shown}");
     assert!(took < FIRST_TASK, "{took:?}");
     report(&format!("the whole tour took {took:?}"));
-    for words in
-        ["4 files. The most frequent endings:", "3 .html", "1 .txt", "Which files shall I list?", "You said: newest."]
-    {
+    for words in [
+        "4 files, here and below.\nThe most frequent endings:",
+        "3 .html",
+        "1 .txt",
+        "Which files right here",
+        "You said: newest.",
+    ] {
         assert!(shown.contains(words), "{words:?} should be in:\n{shown}\n{told}");
     }
     for step in ["1. A task", "2. A task whose worker has a question", "3. An answer", "4. That was the result"] {
@@ -84,6 +88,34 @@ fn one_command_shows_a_task_a_question_an_answer_and_a_result() {
     assert_eq!(listed.matches("\"done\"").count(), 2, "{listed}");
     // It can be had again, in a home that is in use.
     assert!(text(&world.run(&["up", "--tour"]).stdout).contains("You said: newest."));
+}
+
+#[test]
+fn a_directory_that_holds_the_boards_is_left_for_one_below_it_or_for_a_few_files() {
+    let world = World::new();
+    let above = world.0.path();
+    let around = |folder: &Path| {
+        let output = world.kanban(&["up", "--tour"]).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (shown, told) = around(above);
+    assert!(
+        told.contains("holds the boards, which no worker may reach, so it looks at") && told.contains("site"),
+        "{told}"
+    );
+    assert!(shown.contains("4 files, here and below.") && shown.contains("You said: newest."), "{shown}\n{told}");
+    // In a home of a person who has nothing else yet, and in our own.
+    let bare = above.join("bare");
+    fs::create_dir_all(&bare).unwrap();
+    for folder in [bare.join("home"), bare] {
+        fs::create_dir_all(&folder).unwrap();
+        let mut command = world.kanban(&["up", "--tour"]);
+        let output = command.current_dir(&folder).env("KANBAN_HOME", above.join("bare/home")).output().unwrap();
+        let (shown, told) = (text(&output.stdout), text(&output.stderr));
+        assert!(told.contains("so its tasks look at a few files of their own"), "{told}");
+        assert!(shown.contains("3 files, here and below.") && shown.contains("You said: newest."), "{shown}\n{told}");
+    }
 }
 
 #[test]

@@ -109,6 +109,9 @@ impl Lines for Terminal {
             Err(ReadlineError::Interrupted) if interrupted => Ok(None),
             Err(ReadlineError::Interrupted) => {
                 self.interrupted = true;
+                // Whoever means to leave would wait for it otherwise.
+                let told = io::stdout().write_all(b"Ctrl-C once more, or /quit, leaves\n");
+                told.and_then(|()| io::stdout().flush())?;
                 Ok(Some(Raw::Cancelled))
             }
             Err(ReadlineError::Eof) => Ok(None),

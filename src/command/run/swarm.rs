@@ -56,7 +56,7 @@ pub(super) async fn swarm(
     };
     let made = tx.create(&caller.actor, caller.actor.name(), root, now).await?;
     if made.existed {
-        return known(caller, &made.task.id, tx).await;
+        return known(caller, args, &made.task.id, tx).await;
     }
     let root = made.task.id;
     let caller = within_thread(caller);
@@ -97,7 +97,7 @@ pub(super) async fn swarm(
 }
 
 /// A swarm of the same key, as it was made.
-async fn known(caller: &Caller, root: &TaskId, tx: &mut Tx) -> Result<Done, Error> {
+async fn known(caller: &Caller, args: &Swarm, root: &TaskId, tx: &mut Tx) -> Result<Done, Error> {
     let is_private = tx.is_private().await?;
     let rights = caller.standing.on(tx.slug(), is_private);
     let task = tx.task(root).await?;
@@ -108,7 +108,18 @@ async fn known(caller: &Caller, root: &TaskId, tx: &mut Tx) -> Result<Done, Erro
     let metadata = runs.iter().rev().find_map(|run| run.metadata.as_deref());
     let metadata: Option<Value> = metadata.and_then(|text| serde_json::from_str(text).ok());
     match metadata.as_ref().and_then(|metadata| metadata.get("swarm")) {
-        Some(swarm) => Ok(Reply::json(swarm).about(root).into()),
+        Some(swarm) if args.json => Ok(Reply::json(swarm).about(root).into()),
+        Some(swarm) => {
+            let ids =
+                |key: &str| swarm.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            let workers: Vec<&str> = ids("worker_ids").collect();
+            let synthesizer = swarm.get("synthesizer_id").and_then(Value::as_str).unwrap_or_default();
+            let text = format!(
+                "Exists already: swarm {root}, with the workers {} and the synthesizer {synthesizer}",
+                workers.join(", ")
+            );
+            Ok(Reply::text(text).about(root).into())
+        }
         None => refuse!(Invalid, "this key is taken by {root}, which is no swarm; choose another `--idempotency-key`"),
     }
 }
