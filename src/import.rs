@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use leaving::{Left, dump, to_hermes, write};
-pub use report::{BoardReport, Count, Report};
+pub use report::{BoardReport, Count, Failed, Report};
 
 /// What is asked of an import.
 #[derive(Clone, Debug, Default)]
@@ -40,12 +40,13 @@ pub struct Order {
     pub update: bool,
 }
 
-/// Brings in the boards of a Hermes home. Each is one transaction: it is here as a whole, or not at all.
+/// Brings in the boards of a Hermes home. Each is one transaction: it is here as a whole, or not at all. One that cannot be
+/// brought in is told in the report, and the others go on.
 ///
 /// `step` hears of every statement that has been carried out, by the table that it was about.
 ///
 /// # Errors
-/// Refuses what is no board of Hermes and what is damaged; then nothing of that board was changed.
+/// Refuses a place without a board of Hermes; then nothing was changed.
 pub async fn hermes(
     boards: &Boards,
     order: &Order,
@@ -59,22 +60,37 @@ pub async fn hermes(
         report.left_out.push((name.clone(), why.clone()));
     }
     for (at, source) in found.boards.iter().enumerate() {
-        let folder = desk.folder(at)?;
-        let mut count = report::Tables::default();
-        let mut copy = source::Copy::take(source, &folder).await?;
-        let load = hermes::read(&mut copy, now, &mut count).await?;
-        copy.close().await;
-        let board = target(boards, source, order, &folder, now).await?;
-        let task = taking::Taking { source, load: &load, order, now };
-        let ready = taking::take(&board, &task, &mut count, step).await?;
-        report.boards.push(BoardReport {
-            slug: source.slug.clone(),
-            from: source.file.clone(),
-            tables: count.into_counts(),
-            ready,
-        });
+        match bring(boards, source, order, &desk.folder(at)?, now, step).await {
+            Ok(board) => report.boards.push(board),
+            Err(error) => {
+                if let Error::Fault(fault) = &error {
+                    tracing::error!(error = %fault, "a board could not be brought in");
+                }
+                let (slug, from) = (source.slug.clone(), source.file.clone());
+                report.failed.push(Failed { slug, from, why: error.to_string() });
+            }
+        }
     }
     Ok(report)
+}
+
+/// Brings in one board.
+async fn bring(
+    boards: &Boards,
+    source: &source::Source,
+    order: &Order,
+    folder: &Path,
+    now: Millis,
+    step: &mut (dyn FnMut(&str) + Send),
+) -> Result<BoardReport, Error> {
+    let mut count = report::Tables::default();
+    let mut copy = source::Copy::take(source, folder).await?;
+    let load = hermes::read(&mut copy, now, &mut count).await?;
+    copy.close().await;
+    let board = target(boards, source, order, folder, now).await?;
+    let task = taking::Taking { source, load: &load, order, now };
+    let ready = taking::take(&board, &task, &mut count, step).await?;
+    Ok(BoardReport { slug: source.slug.clone(), from: source.file.clone(), tables: count.into_counts(), ready })
 }
 
 /// The board that a source goes to. Where nothing may be changed, one that is not there yet is made elsewhere.
@@ -136,9 +152,9 @@ impl Drop for Desk {
     }
 }
 
-/// The refusal of a file that cannot be taken in.
-fn unusable(file: &Path, why: &str) -> Error {
-    Error::refused(Reason::Damaged, format!("`{}` cannot be brought in: {why}; nothing was changed", file.display()))
+/// The refusal of a file that cannot be taken in. The report names the file.
+fn unusable(why: impl Into<String>) -> Error {
+    Error::refused(Reason::Damaged, why)
 }
 
 /// A fault with the file that it was about.

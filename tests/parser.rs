@@ -2,7 +2,7 @@
 
 use kanban_gateway::board::event;
 use kanban_gateway::command::{
-    Kanban, Mistake, Verb, command_of, from_arguments, from_chat, from_words, spec,
+    Kanban, Mistake, Verb, command_of, from_arguments, from_chat, from_words, spec, text,
     value::{Assignee, WorkspaceArg},
     verbs::{
         Block, BlockKind, BoardsVerb, Comment, Complete, Create, DispatchVerb, List, Operate, Read, Shell, Status,
@@ -453,6 +453,15 @@ fn long_input_is_read_quickly() {
 }
 
 /// Every verb that a form can have, with its path.
+#[test]
+fn words_are_shown_in_the_quotes_that_they_need() {
+    let shown = |words: &[&str]| text::typed(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+    assert_eq!(shown(&["create", "it's \"q\""]), r#"create "it's \"q\"""#);
+    assert_eq!(shown(&["create", "it's", "", "--body=a b"]), r#"create it's "" --body="a b""#);
+    assert_eq!(shown(&["create", "'90s", "C:\\a b\\"]), r#"create "'90s" 'C:\a b\'"#);
+    assert_eq!(shown(&["create", "--body", "one\ntwo"]), r#"create --body "one …""#);
+}
+
 fn form_verbs() -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for verb in &spec().verbs {
@@ -496,6 +505,19 @@ fn value_of(kind: &Kind, name: &str, text: &str, number: u32) -> String {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_shown_of_words_is_read_as_the_same_words(
+        given in prop::collection::vec("(--body=|—x=)?([a-z]|[ \t\"'\\\\”“„«»=-]|\\PC){0,12}", 1..6),
+    ) {
+        // One kind of quotes is left for the worst of words.
+        let given: Vec<_> = given.iter().map(|word| word.replace(['‘', '’'], "")).collect();
+        let shown = text::typed(&given);
+        let read = text::line(&shown).unwrap();
+        prop_assert!(read.prose.is_none());
+        let read: Vec<_> = read.words.iter().map(|word| word.text.to_string()).collect();
+        prop_assert_eq!(read, given, "{}", shown);
+    }
 
     #[test]
     fn no_message_panics(text in "(/kanban )?[a-z]{0,8}( |\\PC|\n|--|—|\"|'|`|t_1|=){0,40}") {

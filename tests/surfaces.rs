@@ -14,12 +14,12 @@ mod slack;
 #[path = "surfaces/telegram.rs"]
 mod telegram;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 use kanban_gateway::command::{
-    Kanban, from_arguments, reference, spec,
+    Kanban, from_arguments, from_chat, from_words, reference, spec,
     verbs::{MENU, SHORTCUTS},
 };
 use kanban_platform::{Capability, Kind, Spec, Surface};
@@ -111,6 +111,33 @@ fn types_decide_the_fields() {
     assert_eq!(kind("dispatch", "max"), Kind::Integer);
     assert_eq!(spec().args[0].kind, Kind::Board);
     assert!(matches!(kind("list", "status"), Kind::Choice(choices) if choices.len() == 9));
+}
+
+/// Every example of a help is typed as it stands there, at a shell and in a chat.
+#[test]
+fn each_example_is_a_command_that_works() {
+    let mut paths: Vec<Vec<&str>> = Vec::new();
+    for verb in &spec().verbs {
+        paths.push(vec![&verb.name]);
+        paths.extend(verb.verbs.iter().map(|inner| vec![verb.name.as_str(), inner.name.as_str()]));
+    }
+    assert!(paths.len() > 80);
+    for path in paths {
+        let example = reference::example(&path);
+        assert!(example.starts_with(&path.join(" ")), "{path:?}: {example}");
+        let script = format!("set -f; printf '%s\\0' {example}");
+        let shell = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let words: Vec<_> =
+            String::from_utf8(shell.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect();
+        let typed = from_words(&words, Surface::Internal).unwrap_or_else(|mistake| panic!("{example}: {mistake}"));
+        assert!(typed.verb.is_some(), "{example}");
+        if spec().at(&path).unwrap().surface <= Surface::Chat {
+            let said =
+                from_chat(&format!("/kanban {example}")).unwrap_or_else(|mistake| panic!("{example}: {mistake}"));
+            // In a chat the command of a schedule stays as it was typed.
+            assert!(said.verb == typed.verb || path == ["schedule", "add"], "{example}: {said:?} {typed:?}");
+        }
+    }
 }
 
 #[test]

@@ -73,18 +73,18 @@ pub fn usage(path: &[&str]) -> String {
     words.join(" ")
 }
 
-/// A call of the verb that is complete.
+/// A call of the verb that is complete. A group that does nothing by itself is shown by its first verb.
 pub fn example(path: &[&str]) -> String {
     let Some(verb) = spec().at(path) else { return String::new() };
-    let mut words = vec![path.join(" ")];
-    // A list of ids may come from an option too, but stands in every example.
-    let (places, options): (Vec<_>, Vec<_>) =
-        verb.args.iter().filter(|arg| arg.required || arg.positional && arg.list).partition(|arg| arg.positional);
-    words.extend(places.iter().map(|arg| sample(arg)));
-    words.extend(options.iter().map(|arg| format!("--{} {}", arg.name, sample(arg))));
-    if verb.args.is_empty() && !verb.verbs.is_empty() {
-        words.extend(verb.verbs.first().map(|inner| inner.name.clone()));
+    if let Some(inner) = verb.verbs.first().filter(|_| verb.args.is_empty()) {
+        return example(&[path, &[&inner.name]].concat());
     }
+    // A list of ids may come from an option too, but stands in every example; `say` takes a text where no file goes along.
+    let is_shown = |arg: &&Arg| arg.required || arg.positional && (arg.list || path == ["say"]);
+    let (places, options): (Vec<_>, Vec<_>) = verb.args.iter().filter(is_shown).partition(|arg| arg.positional);
+    let mut words = vec![path.join(" ")];
+    words.extend(places.iter().map(|arg| sample(path, arg)));
+    words.extend(options.iter().map(|arg| format!("--{} {}", arg.name, sample(path, arg))));
     words.join(" ")
 }
 
@@ -236,7 +236,7 @@ fn kind_name(kind: &Kind) -> &'static str {
     }
 }
 
-fn sample(arg: &Arg) -> String {
+fn sample(path: &[&str], arg: &Arg) -> String {
     match &arg.kind {
         Kind::Flag => "true".to_owned(),
         Kind::Choice(choices) => choices.first().map(|choice| choice.name.clone()).unwrap_or_default(),
@@ -248,16 +248,30 @@ fn sample(arg: &Arg) -> String {
         Kind::Workspace => "scratch".to_owned(),
         Kind::Integer => "3".to_owned(),
         Kind::Text => match arg.name.as_str() {
-            "title" => "fix the login page",
-            "path" => "report.pdf",
-            "n" => "1",
-            "name" => "Operations",
-            "platform" => "telegram",
             "chat-id" => "12345",
+            "file" => "kanban-1795970634.tar",
+            "goal" => "plan the launch",
+            "n" => "1",
+            "name" if path.starts_with(&["skills"]) => "kanban-worker",
+            "name" => "Operations",
+            "path" => "~/.hermes",
+            "platform" => "telegram",
+            "role" => "member",
+            "rule" => "\"0 7 * * 1-5\"",
             "rundir" => "runs/7",
+            "schedule" => "s3",
+            "title" => "fix the login page",
+            "verb" => "create",
+            "who" => "telegram:123456789",
+            "worker" => "\"claude:ask the customers\"",
             _ => "ready",
         }
         .to_owned(),
-        Kind::Prose => "which currency?".to_owned(),
+        Kind::Prose => match path {
+            ["say"] => "hello",
+            ["schedule", "add"] => "-- create water the plants",
+            _ => "which currency?",
+        }
+        .to_owned(),
     }
 }

@@ -95,6 +95,37 @@ pub fn line(text: &str) -> Result<Line<'_>, String> {
     Ok(Line { words, prose: cutter.below() })
 }
 
+/// Words as somebody could type them on one line, so that `line` reads the same words again.
+///
+/// Of a word with several lines the first is shown.
+pub fn typed(words: &[String]) -> String {
+    let typed = words.iter().map(|word| match word.split_once('\n') {
+        Some((first, _)) => typed_word(&format!("{} …", first.trim_end())),
+        None => typed_word(word),
+    });
+    typed.collect::<Vec<_>>().join(" ")
+}
+
+fn typed_word(word: &str) -> String {
+    let name = option_prefix(word);
+    let value = &word[name.len()..];
+    let escaped = value.replace('"', "\\\"");
+    let opens = value.chars().next().is_some_and(|first| closers(first).is_some());
+    let plain = (!opens).then(|| word.to_owned());
+    let in_quotes = QUOTES.iter().map(|&(open, close)| {
+        let value = if is_double(open) { &escaped } else { value };
+        format!("{name}{open}{value}{close}")
+    });
+    let reads_back = |typed: &String| {
+        line(typed).is_ok_and(|line| line.prose.is_none() && matches!(&line.words[..], [read] if read.text == word))
+    };
+    plain.into_iter().chain(in_quotes).find(reads_back).unwrap_or_else(|| format!("{name}\"{escaped}\""))
+}
+
+/// What words may stand in, the most common first. No one of them can hold every word.
+const QUOTES: [(char, char); 8] =
+    [('"', '"'), ('\'', '\''), ('“', '”'), ('„', '“'), ('«', '»'), ('»', '«'), ('‘', '’'), ('‚', '‘')];
+
 /// The name behind a long dash that a phone put for `--`: `assignee=bob` in `—assignee=bob`.
 pub fn behind_long_dash(word: &str) -> Option<&str> {
     let rest = word.trim_start_matches(is_dash);

@@ -103,7 +103,7 @@ const OF_A_CLAIM: &[&str] = &["claim_lock", "claim_expires", "worker_pid", "last
 /// Reads a whole board.
 pub(super) async fn read(copy: &mut Copy, now: Millis, counts: &mut Tables) -> Result<Load, Error> {
     let Some(tasks) = table::read(&mut copy.conn, TASKS).await? else {
-        return Err(unusable(&copy.file, "it is a database without a table `tasks`, so it is no board of Hermes"));
+        return Err(unusable("it is a database without a table `tasks`, so it is no board of Hermes"));
     };
     let mut load = Load::default();
     let ids = read_tasks(&tasks, now, &mut load, counts);

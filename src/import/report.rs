@@ -101,12 +101,22 @@ pub struct BoardReport {
     pub ready: BTreeMap<Option<ProfileName>, (u64, u64)>,
 }
 
+/// One board that could not be brought in. Nothing of it was changed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    pub slug: BoardSlug,
+    pub from: PathBuf,
+    pub why: String,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub dry_run: bool,
     pub boards: Vec<BoardReport>,
     /// Boards that were left where they are, and why.
     pub left_out: Vec<(String, String)>,
+    /// Boards that were meant to come in and could not.
+    pub failed: Vec<Failed>,
 }
 
 impl Report {
@@ -121,6 +131,10 @@ impl Report {
         let boards = tables.entry("boards".to_owned()).or_default();
         for (_, why) in &self.left_out {
             boards.add(&Count { read: 1, skipped: 1, reasons: [(why.clone(), 1)].into(), ..Count::default() });
+        }
+        let (failed, why) = (self.failed.len() as u64, "it could not be brought in".to_owned());
+        if failed > 0 {
+            boards.add(&Count { read: failed, skipped: failed, reasons: [(why, failed)].into(), ..Count::default() });
         }
         tables
     }
@@ -156,7 +170,20 @@ impl Report {
                 json!({"profile": profile, "tasks": all, "ready": ready, "known": profile.as_ref().map(is_known)})
             })
             .collect();
-        json!({"dry_run": self.dry_run, "tables": counts(&self.tables()), "boards": boards, "profiles": profiles})
+        let failed: Vec<_> = self
+            .failed
+            .iter()
+            .map(|board| json!({"board": board.slug, "from": board.from, "reason": board.why}))
+            .collect();
+        json!({"dry_run": self.dry_run, "tables": counts(&self.tables()), "boards": boards, "failed": failed, "profiles": profiles})
+    }
+
+    /// What could not be brought in, a line for each board.
+    pub fn failures(&self) -> String {
+        let lines = self.failed.iter().map(|Failed { from, why, .. }| {
+            format!("`{}` cannot be brought in: {why}; nothing of that board was changed", from.display())
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     pub fn told(&self, prefix: &str, is_known: &dyn Fn(&ProfileName) -> bool) -> String {

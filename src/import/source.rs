@@ -146,7 +146,6 @@ fn boards_of(home: &Path) -> Result<Found, Error> {
 /// A copy of a board's file, open.
 pub(super) struct Copy {
     pub(super) conn: SqliteConnection,
-    pub(super) file: PathBuf,
 }
 
 /// How often a copy is tried that somebody writes into, and the wait between.
@@ -183,16 +182,16 @@ impl Copy {
         };
         let (conn, found, encoding) = match opened.await.map_err(Fault::from) {
             Ok(opened) => opened,
-            Err(fault) if fault.damaged => return Err(unusable(file, &format!("it is damaged ({fault})"))),
+            Err(fault) if fault.damaged => return Err(unusable(&format!("it is damaged ({fault})"))),
             Err(fault) => return Err(fault.into()),
         };
         if let Some((problem,)) = found.iter().find(|(found,)| found != "ok") {
-            return Err(unusable(file, &format!("it is damaged ({})", problem.trim())));
+            return Err(unusable(&format!("it is damaged ({})", problem.trim())));
         }
         if encoding != "UTF-8" {
-            return Err(unusable(file, &format!("its text is in {encoding}, and that of a board is in UTF-8")));
+            return Err(unusable(&format!("its text is in {encoding}, and that of a board is in UTF-8")));
         }
-        Ok(Self { conn, file: file.clone() })
+        Ok(Self { conn })
     }
 
     pub(super) async fn close(self) {
@@ -267,7 +266,7 @@ fn copied(file: &Path, copy: &Path) -> Result<bool, Error> {
     let before = Seen::of(file)?;
     let mut head = Vec::new();
     open(file)?.take(100).read_to_end(&mut head)?;
-    check_head(file, &head)?;
+    check_head(&head)?;
     let first = copy_bytes(file, Some(copy))?;
     let is_logged = head.get(18) == Some(&2) && !before.log.is_empty();
     if is_logged {
@@ -293,21 +292,18 @@ fn clear(copy: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_head(file: &Path, head: &[u8]) -> Result<(), Error> {
+fn check_head(head: &[u8]) -> Result<(), Error> {
     if head.is_empty() {
-        return Err(unusable(file, "it is empty"));
+        return Err(unusable("it is empty"));
     }
     if !head.starts_with(b"SQLite format 3\0") {
-        return Err(unusable(file, "it is no database"));
+        return Err(unusable("it is no database"));
     }
     if head.len() < 100 {
-        return Err(unusable(file, "it is cut short"));
+        return Err(unusable("it is cut short"));
     }
     if head[68..72] == *b"KNBN" {
-        return Err(unusable(
-            file,
-            "it is a board of ours already, and a backup of it is put back with `kanban restore`",
-        ));
+        return Err(unusable("it is a board of ours already, and a backup of it is put back with `kanban restore`"));
     }
     Ok(())
 }
@@ -317,7 +313,7 @@ fn open(file: &Path) -> Result<File, Error> {
     let opened = fs::OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(file);
     let opened = opened.map_err(|error| about(file, &error))?;
     if !opened.metadata()?.is_file() {
-        return Err(unusable(file, "it is no regular file"));
+        return Err(unusable("it is no regular file"));
     }
     Ok(opened)
 }

@@ -46,7 +46,7 @@ enum Fate {
     New,
     /// It is here, and nothing was done about it since: what is newer is taken over.
     Again,
-    /// Nothing is taken over, and why.
+    /// Nothing is taken over, and why: what is said of its new rows.
     Left(&'static str),
 }
 
@@ -200,25 +200,29 @@ impl Hand<'_> {
             Err(fault) => return Err(fault),
         };
         let arrival = self.known.get("task", &taken.key).cloned();
-        let (fate, is_put) = match (&here, &arrival) {
-            (None, None) => (Fate::New, true),
-            (None, Some(_)) => (Fate::Left(DELETED), false),
-            (Some(_), None) => (Fate::Left(TAKEN), false),
+        // What becomes of it, and why the task itself is not put down.
+        let (fate, why) = match (&here, &arrival) {
+            (None, None) => (Fate::New, None),
+            (None, Some(_)) => (Fate::Left(DELETED), Some(DELETED)),
+            (Some(_), None) => (Fate::Left(TAKEN), Some(TAKEN)),
             (Some(_), Some(arrival)) => {
                 let is_same = arrival.digest == taken.digest;
                 let is_touched = self.tx.last_event_of(&task.id).await? > arrival.local_id.unwrap_or(0);
-                match (updates, is_touched) {
-                    (false, _) if is_same => (Fate::Left(HERE), false),
-                    (false, _) => (Fate::Left(NEWER), false),
-                    (true, true) if is_same => (Fate::Left(HERE), false),
-                    (true, true) => (Fate::Left(CHANGED), false),
-                    (true, false) => (Fate::Again, !is_same),
+                // To update would not take over what was touched, so it is not advised there.
+                let fate = match (updates, is_touched) {
+                    (_, true) => Fate::Left(CHANGED),
+                    (false, false) => Fate::Left(NEWER),
+                    (true, false) => Fate::Again,
+                };
+                match fate {
+                    _ if is_same => (fate, Some(HERE)),
+                    Fate::Left(why) => (fate, Some(why)),
+                    Fate::New | Fate::Again => (fate, None),
                 }
             }
         };
         self.fates.insert(task.id.clone(), fate);
-        if !is_put {
-            let why = if let Fate::Left(why) = fate { why } else { HERE };
+        if let Some(why) = why {
             self.counts.skip(TASKS, why);
             return Ok(None);
         }
@@ -246,19 +250,11 @@ impl Hand<'_> {
         }
         for taken in &load.links {
             let (parent, child) = &taken.what;
+            if let Some(why) = self.unlinkable(taken, &below) {
+                self.counts.skip(LINKS, why);
+                continue;
+            }
             if self.is_left(LINKS, "link", taken, child) {
-                continue;
-            }
-            if matches!(self.fates.get(parent), Some(Fate::Left(TAKEN | DELETED)) | None) {
-                self.counts.skip(LINKS, "one of its two tasks is not on the board");
-                continue;
-            }
-            if below.get(parent).is_some_and(|children| children.contains(child)) {
-                self.counts.skip(LINKS, "the two are linked already");
-                continue;
-            }
-            if reaches(&below, child, parent) {
-                self.counts.skip(LINKS, "it would close a circle in which every task waits for the others");
                 continue;
             }
             self.tx.put_link(parent, child).await?;
@@ -268,6 +264,30 @@ impl Hand<'_> {
             self.counts.write(LINKS, &taken.mended);
         }
         Ok(())
+    }
+
+    /// Why a link that is not here cannot be, whenever it is brought in.
+    fn unlinkable(
+        &self,
+        taken: &Taken<(TaskId, TaskId)>,
+        below: &HashMap<TaskId, Vec<TaskId>>,
+    ) -> Option<&'static str> {
+        let (parent, child) = &taken.what;
+        if self.known.get("link", &taken.key).is_some() || self.is_gone(child) {
+            return None;
+        }
+        if self.is_gone(parent) {
+            return Some("one of its two tasks is not on the board");
+        }
+        if below.get(parent).is_some_and(|children| children.contains(child)) {
+            return Some("the two are linked already");
+        }
+        reaches(below, child, parent).then_some("it would close a circle in which every task waits for the others")
+    }
+
+    /// Whether the task is not on the board, or another one has its place.
+    fn is_gone(&self, task: &TaskId) -> bool {
+        matches!(self.fates.get(task), Some(Fate::Left(TAKEN | DELETED)) | None)
     }
 
     /// Puts runs down, the oldest of each task first. Answers the number that each has here, where it has one.
@@ -333,13 +353,15 @@ impl Hand<'_> {
     async fn put_files(&mut self, load: &Load, placed: &[Option<Placed>]) -> Result<(), Error> {
         for (taken, placed) in load.attachments.iter().zip(placed) {
             let mut file = taken.what.0.clone();
+            let is_known = self.known.get("attachment", &taken.key).is_some();
+            if placed.is_none() && !is_known && !self.is_gone(&file.task_id) {
+                self.counts.skip(ATTACHMENTS, "its file is not in the folder of attachments beside the board");
+                continue;
+            }
             if self.is_left(ATTACHMENTS, "attachment", taken, &file.task_id) {
                 continue;
             }
-            let Some(placed) = placed else {
-                self.counts.skip(ATTACHMENTS, "its file is not in the folder of attachments beside the board");
-                continue;
-            };
+            let Some(placed) = placed else { continue };
             file.stored_path = placed.path.display().to_string();
             file.size = placed.size;
             let id = self.tx.put_attachment(&file).await?;
@@ -423,10 +445,11 @@ impl Hand<'_> {
     fn is_left<T>(&mut self, table: &str, kind: &str, taken: &Taken<T>, task: &TaskId) -> bool {
         let why = match (self.known.get(kind, &taken.key), self.fates.get(task)) {
             (_, Some(Fate::Left(why @ (DELETED | TAKEN)))) => why,
+            // A run is the one row that goes on when it is here already.
+            (Some(known), Some(Fate::Left(why))) if kind == "run" && known.digest != taken.digest => why,
             (Some(_), _) => HERE,
             (None, Some(Fate::New | Fate::Again)) => return false,
-            (None, Some(Fate::Left(CHANGED))) => CHANGED,
-            (None, Some(Fate::Left(_))) => NEWER,
+            (None, Some(Fate::Left(why))) => why,
             (None, None) => "its task is not on the board",
         };
         self.counts.skip(table, why);

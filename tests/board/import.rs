@@ -335,6 +335,81 @@ fn what_cannot_be_brought_in_is_refused_with_its_reason_and_changes_nothing() {
     assert!(!ours.path().join("import").exists(), "copies are cleared away");
 }
 
+/// One board of a home is damaged: the others come in, and nothing is said of it that is not so.
+#[test]
+fn a_board_that_cannot_be_brought_in_does_not_hold_up_the_others() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), home_of("0.19"));
+    let shelf = theirs.path().join("kanban/boards");
+    for slug in ["bad", "side"] {
+        fs::create_dir_all(shelf.join(slug)).unwrap();
+    }
+    let bad = shelf.join("bad/kanban.db");
+    fs::copy(fixture("0.13"), shelf.join("side/kanban.db")).unwrap();
+    fs::write(&bad, &fs::read(fixture("0.17")).unwrap()[..60]).unwrap();
+    let sentence =
+        format!("`{}` cannot be brought in: it is cut short; nothing of that board was changed\n", bad.display());
+    for more in [&["--dry-run"][..], &["--json", "--dry-run"], &[], &["--json"]] {
+        let from = theirs.path().to_str().unwrap();
+        let (exit, said, notes) = kanban(ours.path(), &[&["import", "hermes", from], more].concat());
+        assert_eq!((exit, notes), (1, sentence.clone()), "{more:?}: {said}");
+        if !more.contains(&"--json") {
+            assert!(said.contains("into board 'default'") && said.contains("into board 'side'"), "{said}");
+            continue;
+        }
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let brought: Vec<_> = said["boards"].as_array().unwrap().iter().map(|board| &board["board"]).collect();
+        assert_eq!(brought, ["default", "side"]);
+        assert_eq!(said["failed"], json!([{"board": "bad", "from": bad, "reason": "it is cut short"}]));
+        let boards = &said["tables"]["boards"];
+        assert_eq!((&boards["read"], &boards["reasons"]["it could not be brought in"]), (&json!(3), &json!(1)));
+    }
+    assert_eq!(texts(&board(ours.path(), "side"), "SELECT count(*) FROM tasks"), ["12"]);
+    assert!(!ours.path().join("boards/bad").exists());
+}
+
+/// `--update` is advised where it would take something over, and nowhere else.
+#[test]
+fn what_hangs_on_a_task_that_was_changed_here_is_not_sent_in_circles() {
+    const CHANGED: &str = "its task has been changed here since the last import";
+    const CIRCLE: &str = "it would close a circle in which every task waits for the others";
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = theirs.path().join("kanban.db");
+    let source = Connection::open(&file).unwrap();
+    source
+        .execute_batch(
+            "CREATE TABLE tasks (id TEXT, title TEXT, status TEXT, created_at); \
+             CREATE TABLE task_links (parent_id, child_id); \
+             CREATE TABLE task_comments (id INTEGER PRIMARY KEY, task_id, author, body, created_at); \
+             INSERT INTO tasks VALUES ('t_1', 'one', 'todo', 1777629600), ('t_2', 'two', 'todo', 1777629600); \
+             INSERT INTO task_links VALUES ('t_1', 't_2'), ('t_2', 't_1')",
+        )
+        .unwrap();
+    let said = imported(ours.path(), &file, &[]);
+    assert_eq!(said["tables"]["task_links"]["reasons"], json!({CIRCLE: 1}), "{said:#}");
+    let (exit, ..) = kanban(ours.path(), &["comment", "t_1", "touched here"]);
+    assert_eq!(exit, 0);
+    source
+        .execute_batch(
+            "INSERT INTO task_comments (task_id, author, body, created_at) VALUES ('t_1', 'bob', 'news', 1777629700), \
+             ('t_2', 'bob', 'news', 1777629700)",
+        )
+        .unwrap();
+    let newer = "it was not taken over with its task: `--update` takes over what is newer";
+    let said = imported(ours.path(), &file, &["--dry-run"]);
+    assert_eq!(said["tables"]["task_comments"]["reasons"], json!({CHANGED: 1, newer: 1}), "{said:#}");
+    for (more, written) in [("--dry-run", 1), ("--json", 1), ("--json", 0)] {
+        let said = imported(ours.path(), &file, &["--update", more]);
+        let comments = &said["tables"]["task_comments"];
+        assert_eq!((&comments["written"], &comments["reasons"][CHANGED]), (&json!(written), &json!(1)), "{said:#}");
+        assert_eq!(said["tables"]["tasks"]["reasons"], json!({"it is here already": 2}));
+        assert_eq!(said["tables"]["task_links"]["reasons"], json!({CIRCLE: 1, "it is here already": 1}));
+    }
+    source.execute_batch("UPDATE tasks SET title = 'changed there'").unwrap();
+    let said = imported(ours.path(), &file, &["--dry-run"]);
+    let newer_task = &said["tables"]["tasks"]["reasons"];
+    assert_eq!(newer_task, &json!({CHANGED: 1, newer: 1}), "{said:#}");
+}
+
 /// Columns that are missing or unknown, keys that are texts, statuses that nobody knows, and rows that belong to nothing.
 #[test]
 fn a_board_of_no_release_comes_in_mended() {
@@ -548,7 +623,8 @@ async fn an_importer() {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
         }
     };
-    import::hermes(&boards, &order, NOW, &mut step).await.unwrap();
+    let report = import::hermes(&boards, &order, NOW, &mut step).await.unwrap();
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
     boards.close().await;
     assert_eq!(boards.names().unwrap(), [BoardSlug::default()]);
     say(&format!("done {count}"));

@@ -212,6 +212,7 @@ impl Here {
     async fn take_in(&self, out: &Path, update: bool) -> BTreeMap<String, Count> {
         let order = Order { from: out.join("kanban.db"), update, ..Order::default() };
         let report = import::hermes(&self.boards, &order, NOW + 100_000_000, &mut |_| {}).await.unwrap();
+        assert!(report.failed.is_empty(), "{:?}", report.failed);
         let tables = report.tables();
         for (table, count) in &tables {
             assert_eq!(count.read, count.written + count.skipped, "{table}: {count:?}");

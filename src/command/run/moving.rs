@@ -37,11 +37,12 @@ pub(super) async fn import(
     }
     let settings = desk.settings.get();
     let is_known = |name: &ProfileName| settings.profiles.get(name).is_some();
-    Ok(if args.json {
+    let reply = if args.json {
         Reply::json(&report.document(&is_known))
     } else {
         Reply::text(report.told(caller.prefix(), &is_known))
-    })
+    };
+    Ok(Reply { notes: report.failures(), exit: u8::from(!report.failed.is_empty()), ..reply })
 }
 
 pub(super) async fn export(

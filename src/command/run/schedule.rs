@@ -16,6 +16,7 @@ use crate::{
         caller::Caller,
         desk::{Desk, Done},
         reply::Reply,
+        text,
         verbs::{self, MissedTimes, ScheduleAdd, ScheduleList, ScheduleRun, ScheduleShow, ScheduleVerb},
         view::moment,
     },
@@ -364,17 +365,10 @@ fn document(seen: &Seen) -> Value {
 /// Its command as it was typed, on one line.
 fn said(schedule: &Schedule) -> String {
     let words = schedule.command().unwrap_or_default();
-    let text = match &words[..] {
-        [text] => text.lines().next().unwrap_or_default().to_owned(),
-        words => {
-            let quoted = words.iter().map(|word| match word.contains(char::is_whitespace) {
-                true => format!("\"{}\"", word.lines().next().unwrap_or_default()),
-                false => word.clone(),
-            });
-            quoted.collect::<Vec<_>>().join(" ")
-        }
-    };
-    text.trim().to_owned()
+    match &words[..] {
+        [text] => text.lines().next().unwrap_or_default().trim().to_owned(),
+        words => text::typed(words),
+    }
 }
 
 /// A point in time on the clocks of a schedule.
