@@ -38,6 +38,8 @@ struct Plan {
     owners: Vec<String>,
     /// Tokens that were typed, with the files that they go to.
     typed: Vec<(PathBuf, String)>,
+    /// What was left out although it was begun, and why.
+    left_out: Vec<String>,
 }
 
 /// The files with a Slack app's secrets.
@@ -96,6 +98,9 @@ pub fn init(args: &Init, local: &Local) -> Result<String, String> {
 }
 
 fn from_options(args: &Init) -> Result<Plan, String> {
+    if let Some((who, expected)) = args.owners.iter().find_map(|who| Some((who, settings::misformed(who)?))) {
+        return Err(format!("`--owner {who}` can be nobody there: expected {expected}; nothing was written"));
+    }
     let file = |path: &Option<PathBuf>| path.as_deref().map(given_file).transpose();
     let slack = match (file(&args.slack_bot_token_file)?, &args.slack_app_token_file, &args.slack_signing_secret_file) {
         (None, ..) => None,
@@ -119,6 +124,7 @@ fn from_options(args: &Init) -> Result<Plan, String> {
         slack_url: args.slack_url.clone(),
         owners: args.owners.clone(),
         typed: Vec::new(),
+        left_out: Vec::new(),
     })
 }
 
@@ -183,7 +189,7 @@ fn token_at(plan: &Plan, file: &Path) -> Result<String, String> {
 
 fn next_steps(plan: &Plan, home: &Path) -> String {
     let folder = home.join(papers::FOLDER);
-    let mut steps = Vec::new();
+    let mut steps = plan.left_out.clone();
     if plan.discord.is_some() {
         steps.push(format!(
             "open the address in `{}` and add the bot to a server",

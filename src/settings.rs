@@ -27,7 +27,7 @@ use std::{
 };
 
 pub use self::{
-    access::{Access, Extent, Grant, Rights, Role, Scope, Standing, Visitor},
+    access::{Access, Extent, Grant, Rights, Role, Scope, Standing, Visitor, misformed},
     declaration::{Backups, Chat, Delivery, Dispatch, Files, LogFormat, LogLevel, Logs, RoleSettings, Workspaces},
     environment::Environment,
     home::{create_home, home},

@@ -181,7 +181,7 @@ fn completions_know_every_verb() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), &script).unwrap();
         // Whether it is a script of that shell at all: `-n` reads and runs nothing.
-        if let Ok(read) = std::process::Command::new(name).arg("-n").arg(file.path()).output() {
+        if let Ok(read) = Command::new(name).arg("-n").arg(file.path()).output() {
             assert!(read.status.success() && read.stderr.is_empty(), "{name}: {read:?}");
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     board::{BoardSlug, Error},
     command::{Desk, spec},
     gateway::platforms::{self, Built},
-    settings::Settings,
+    settings::{Settings, misformed},
 };
 
 /// How long a platform may take to answer for itself.
@@ -28,14 +28,14 @@ pub(super) async fn all(desk: &Desk, places: &[String], is_running: bool) -> Vec
             (name, tokio::spawn(look(built, places, is_running)))
         })
         .collect();
-    let owned = kinds_with_people(desk, &settings).await;
+    let people = people(desk, &settings).await;
     for (name, look) in looks {
         let found = look.await.unwrap_or_else(|error| vec![Finding::bad("look", format!("it broke off: {error}"))]);
         findings.extend(found.into_iter().map(|found| Finding { what: format!("{name} {}", found.what), ..found }));
     }
     // Where the board cannot be read, its own finding says why.
-    if let Ok(owned) = owned {
-        findings.extend(settings.platforms.kinds().into_iter().map(|kind| access(kind, &owned)));
+    if let Ok(people) = people {
+        findings.extend(settings.platforms.kinds().into_iter().map(|kind| access(kind, &people)));
     }
     findings
 }
@@ -90,21 +90,24 @@ fn secrecy(name: &str, file: &Path) -> Option<Finding> {
     })
 }
 
-/// The kinds of platform on which somebody may do something, by the settings or by a grant.
-async fn kinds_with_people(desk: &Desk, settings: &Settings) -> Result<BTreeSet<String>, Error> {
+/// Everybody who has a role, by the settings or by a grant, as `platform:id`.
+async fn people(desk: &Desk, settings: &Settings) -> Result<Vec<String>, Error> {
     let granted = desk.boards.get(&BoardSlug::default()).await?.read().await?.grants().await?;
-    let granted = granted.iter().filter_map(|grant| Some(grant.who.split_once(':')?.0.to_owned()));
-    let named = settings.platforms.kinds().into_iter().filter(|kind| settings.access.names_anybody_on(kind));
-    Ok(granted.chain(named.map(str::to_owned)).collect())
+    Ok(granted.into_iter().map(|grant| grant.who).chain(settings.access.named()).collect())
 }
 
-fn access(kind: &str, owned: &BTreeSet<String>) -> Finding {
+fn access(kind: &str, people: &[String]) -> Finding {
     let what = format!("{kind} access");
-    if owned.contains(kind) {
-        return Finding::good(what, "somebody may give commands there");
+    let mut there =
+        people.iter().filter(|who| who.split_once(':').is_some_and(|(platform, _)| platform == kind)).peekable();
+    if there.peek().is_none() {
+        return Finding::bad(
+            what,
+            "nobody there may do anything: `kanban pair` prints a code, and whoever sends it to the bot becomes an owner",
+        );
     }
-    Finding::bad(
-        what,
-        "nobody there may do anything: `kanban pair` prints a code, and whoever sends it to the bot becomes an owner",
-    )
+    if let Some((who, expected)) = there.find_map(|who| Some((who, misformed(who)?))) {
+        return Finding::bad(what, format!("`{who}` has a role and can be nobody there; expected {expected}"));
+    }
+    Finding::good(what, "somebody may give commands there")
 }

@@ -182,14 +182,14 @@ impl Copy {
         };
         let (conn, found, encoding) = match opened.await.map_err(Fault::from) {
             Ok(opened) => opened,
-            Err(fault) if fault.damaged => return Err(unusable(&format!("it is damaged ({fault})"))),
+            Err(fault) if fault.damaged => return Err(unusable(format!("it is damaged ({fault})"))),
             Err(fault) => return Err(fault.into()),
         };
         if let Some((problem,)) = found.iter().find(|(found,)| found != "ok") {
-            return Err(unusable(&format!("it is damaged ({})", problem.trim())));
+            return Err(unusable(format!("it is damaged ({})", problem.trim())));
         }
         if encoding != "UTF-8" {
-            return Err(unusable(&format!("its text is in {encoding}, and that of a board is in UTF-8")));
+            return Err(unusable(format!("its text is in {encoding}, and that of a board is in UTF-8")));
         }
         Ok(Self { conn })
     }

@@ -1,7 +1,7 @@
 //! Who may do what: people, groups and channels by platform and stable id, in four roles. Whoever is not listed may do
 //! nothing.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
 
 use config::{Value as Given, ValueKind};
 use kanban_platform::{Author, Capability, Thread};
@@ -118,6 +118,11 @@ impl Access {
         self.grants
             .iter()
             .any(|grant| grant.role == Role::Owner && grant.scope == Scope::default() && !grant.is_placed())
+    }
+
+    /// Whom the settings name, as they are written there.
+    pub fn named(&self) -> impl Iterator<Item = String> {
+        self.grants.iter().map(|grant| grant.who.to_string())
     }
 
     /// Tells whether anybody on a kind of platform has a role.
@@ -385,6 +390,33 @@ impl FromStr for Scope {
 }
 
 const CONSOLE: &str = "console";
+
+/// What an id on this platform looks like, where the one of `platform:id` cannot be somebody's there. Of platforms that are
+/// not known here, every id may be one.
+pub fn misformed(who: &str) -> Option<&'static str> {
+    let (platform, id) = who.split_once(':')?;
+    if id == "*" || ["role/", "group/", "channel/"].iter().any(|place| id.starts_with(place)) {
+        return None;
+    }
+    let number =
+        |digits: RangeInclusive<usize>| digits.contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    let named = |id: &str, first: [char; 2]| {
+        id.strip_prefix(first).is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        })
+    };
+    let (is_good, expected) = match platform {
+        "discord" => (number(17..=20), "a user id of 17 to 20 digits, as in `discord:123456789012345678`"),
+        "telegram" => (number(1..=19), "a user id of digits alone, as in `telegram:123456789`"),
+        "slack" => {
+            let parts = id.split_once('/');
+            let is_good = parts.is_some_and(|(team, user)| named(team, ['T', 'E']) && named(user, ['U', 'W']));
+            (is_good, "the ids of the workspace and of the user, as in `slack:T0123/U0123`")
+        }
+        _ => return None,
+    };
+    (!is_good).then_some(expected)
+}
 
 /// One person: a platform and the person's stable id there.
 #[derive(Clone, Debug, PartialEq, Eq)]

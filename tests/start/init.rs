@@ -204,7 +204,8 @@ fn options_become_settings_and_nothing_that_is_there_is_lost() {
     let (telegram, discord) = (world.token("telegram token", TELEGRAM), world.token("discord", DISCORD));
     // A path is meant from where it is typed.
     let options = ["init", "--telegram-token-file", "telegram token", "--discord-token-file", &discord];
-    let told = ok(&world.run(&[&options[..], &["--owner", "telegram:7", "--owner", "discord:8"]].concat()));
+    let told =
+        ok(&world.run(&[&options[..], &["--owner", "telegram:7", "--owner", "discord:123456789012345678"]].concat()));
     assert!(!told.contains("canary"), "{told}");
     let settings = world.settings();
     assert_eq!(settings.platforms.kinds(), ["discord", "telegram"]);
@@ -235,6 +236,9 @@ fn what_cannot_be_is_refused_with_nothing_written() {
         (&["--telegram-token-file", "no-such-file"][..], "no-such-file"),
         (&["--telegram-token-file", &empty], "is empty"),
         (&["--telegram-token-file", &token, "--owner", "me"], "access.owners"),
+        (&["--telegram-token-file", &token, "--owner", "telegram:ann"], "as in `telegram:123456789`"),
+        (&["--telegram-token-file", &token, "--owner", "discord:8"], "17 to 20 digits"),
+        (&["--telegram-token-file", &token, "--owner", "slack:U0123"], "as in `slack:T0123/U0123`"),
         (&["--slack-bot-token-file", &token], "--slack-app-token-file FILE"),
         (&["--discord-token-file", &token, "--telegram-token-file", &token, "--slack-bot-token-file", &token], "Slack"),
     ] {
@@ -244,7 +248,7 @@ fn what_cannot_be_is_refused_with_nothing_written() {
         assert!(world.written().is_empty(), "{options:?}: {:?}", world.written().keys());
     }
     // What looks like settings stays what it is: somebody's odd id.
-    ok(&world.run(&["init", "--owner", "telegram:7\" ]\n[dispatch]\nmax_running = 7 # \\"]));
+    ok(&world.run(&["init", "--owner", "console:7\" ]\n[dispatch]\nmax_running = 7 # \\"]));
     assert_ne!(world.settings().dispatch.max_running.to_string(), "7");
     let mistaken = world.run(&["init", "--slack-app-token-file", &token]);
     assert_eq!(mistaken.status.code(), Some(2), "{mistaken:?}");
@@ -253,7 +257,7 @@ fn what_cannot_be_is_refused_with_nothing_written() {
 #[test]
 fn what_is_asked_for_is_kept_from_others_and_never_shown() {
     let world = World::new();
-    let answers = format!("{DISCORD}\n123\n{TELEGRAM}\n\nxoxb-canary-bot\nxapp-canary-app\nT1/U1\n");
+    let answers = format!("{DISCORD}\n123456789012345678\n{TELEGRAM}\n\nxoxb-canary-bot\nxapp-canary-app\nT1/U1\n");
     let output = world.answering(&["init", "--ask"], &answers);
     let told = ok(&output) + &String::from_utf8_lossy(&output.stderr);
     assert!(!told.contains("canary"), "{told}");
@@ -277,6 +281,44 @@ fn what_is_asked_for_is_kept_from_others_and_never_shown() {
     let world = World::new();
     let refusal = refused(&world.answering(&["init", "--ask"], "a canary of a token\n"));
     assert!(!refusal.contains("canary") && world.written().is_empty(), "{refusal}");
+}
+
+#[test]
+fn an_answer_that_cannot_be_is_asked_for_again_and_never_shown() {
+    let world = World::new();
+    let answers = format!(
+        "canary\n{DISCORD}\nann\n12\n123456789012345678\ncanary-telegram\n{TELEGRAM}\n@ann\n\n\
+         xapp-canary\nxoxb-canary\nxoxb-canary\nxapp-canary\nU1\nT1/u1\nT1/U1\n"
+    );
+    let output = world.answering(&["init", "--ask"], &answers);
+    let asked = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!(ok(&output) + &asked).contains("canary"), "{asked}");
+    for (sentence, times) in [
+        ("three parts", 1),
+        ("17 to 20 digits", 2),
+        ("that @BotFather gives out", 1),
+        ("as in `telegram:123456789`", 1),
+        ("one that begins with `xoxb-`", 1),
+        ("one that begins with `xapp-`", 1),
+        ("as in `slack:T0123/U0123`", 2),
+    ] {
+        assert_eq!(asked.matches(sentence).count(), times, "{sentence}: {asked}");
+    }
+    let settings = world.settings();
+    assert_eq!(settings.platforms.kinds(), ["discord", "telegram", "slack"]);
+    let owners: Vec<_> = settings.access.named().collect();
+    assert_eq!(owners, ["discord:123456789012345678", "slack:T1/U1"]);
+}
+
+#[test]
+fn slack_without_its_second_token_is_left_out_and_the_rest_is_kept() {
+    for end in ["\n", ""] {
+        let world = World::new();
+        let told = ok(&world.answering(&["init", "--ask"], &format!("\n{TELEGRAM}\n7\nxoxb-canary\n{end}")));
+        assert!(told.contains("Slack was left out: its websockets need the app's token too"), "{told}");
+        assert_eq!(world.settings().platforms.kinds(), ["telegram"]);
+        assert!(!world.home.join("secrets/slack-bot.token").exists());
+    }
 }
 
 /// At a terminal it asks by itself, and shows nothing of a token while it is typed.

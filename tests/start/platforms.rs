@@ -90,6 +90,14 @@ fn has(text: &str, words: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_who_can_be_nobody_there_is_told() {
+    let settings = "[platforms.telegram]\napi_base = \"http://127.0.0.1:9\"\ntoken = \"1:canary\"\n\
+                    [access]\nowners = [\"telegram:7\", \"telegram:@ann\"]\n";
+    let said = Home::new(settings).doctor(&[]).await;
+    has(said.bad("telegram access"), &["`telegram:@ann`", "digits", "`telegram:123456789`"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounts_that_are_as_they_should_be_need_nobody() {
     let (discord, telegram, slack) =
         tokio::join!(DiscordServer::start(), TelegramServer::start(), SlackServer::start());
