@@ -204,8 +204,8 @@ fn wrong_values_name_the_key_what_was_got_what_was_expected_and_where() {
             "`dispatch.default_assignee` (HOME/kanban.toml): there is no profile `scirpt`; did you mean `script`?",
         ),
         (
-            "[dispatch]\norchestrator = \"clade\"",
-            "`dispatch.orchestrator` (HOME/kanban.toml): there is no profile `clade`; did you mean `claude`?",
+            "[dispatch]\norchestrator = \"scirpt\"",
+            "`dispatch.orchestrator` (HOME/kanban.toml): there is no profile `scirpt`; did you mean `script`?",
         ),
         (
             "[workspaces]\nroots = [\"work\"]",
